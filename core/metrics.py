@@ -1,0 +1,91 @@
+"""Every Prometheus metric of every stage, named in one place (`docs/metrics.md` lists them)."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """The metrics of one process.
+
+    Args:
+        registry: where they are registered; a test gives its own.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        r = self.registry
+        self.received = Counter(
+            "passerelle_source_messages", "Messages handed over by the broker.", registry=r
+        )
+        self.source_connected = Gauge(
+            "passerelle_source_connected", "1 while connected to the broker.", registry=r
+        )
+        self.source_queue = Gauge(
+            "passerelle_source_queue_messages", "Messages received, not yet committed.", registry=r
+        )
+        self.reconnects = Counter(
+            "passerelle_source_connections", "Connections made to the broker.", registry=r
+        )
+        self.redelivered = Counter(
+            "passerelle_source_redelivered_messages",
+            "Messages that the broker sent again and that were on disk already.",
+            registry=r,
+        )
+        self.decoded = Counter(
+            "passerelle_decode_messages", "Messages decoded.", ["profile"], registry=r
+        )
+        self.dead_letters = Counter(
+            "passerelle_dead_letters", "Dead letters written.", ["scope", "reason"], registry=r
+        )
+        self.duplicates = Counter(
+            "passerelle_duplicate_messages", "Messages that devices published twice.", registry=r
+        )
+        self.commits = Histogram(
+            "passerelle_spool_commit_seconds", "Time of one spool transaction.", registry=r
+        )
+        self.committed = Counter(
+            "passerelle_spool_messages", "Messages committed to the spool.", registry=r
+        )
+        self.spool_bytes = Gauge(
+            "passerelle_spool_pending_bytes", "Size of the pending messages.", registry=r
+        )
+        self.spool_pending = Gauge(
+            "passerelle_spool_pending_messages", "Messages on disk, not yet stored.", registry=r
+        )
+        self.spool_full = Gauge(
+            "passerelle_spool_full",
+            "1 while acknowledging has stopped for lack of room.",
+            registry=r,
+        )
+        self.acknowledged = Counter(
+            "passerelle_accept_acknowledged_messages", "PUBACKs sent.", registry=r
+        )
+        self.stored = Counter(
+            "passerelle_drain_stored_messages", "Messages confirmed by the store.", registry=r
+        )
+        self.stored_points = Counter(
+            "passerelle_drain_stored_points", "Points confirmed by the store.", registry=r
+        )
+        self.writes = Histogram(
+            "passerelle_drain_write_seconds", "Time of one write to the store.", registry=r
+        )
+        self.retries = Counter(
+            "passerelle_drain_retries", "Writes that the store asked to repeat.", registry=r
+        )
+        self.reported = Gauge(
+            "passerelle_report_age_seconds", "Age of the ledger last published.", registry=r
+        )
+        self.http_requests = Counter(
+            "passerelle_api_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=r,
+        )
+        self.http_seconds = Histogram(
+            "passerelle_api_request_seconds", "Time of one HTTP request.", ["route"], registry=r
+        )
+
+
+PROCESS_REGISTRY = REGISTRY
+"""prometheus-client's own registry, with the process and Python metrics."""

@@ -1,0 +1,284 @@
+"""Every setting of every program, read from the environment, `.env` and `passerelle.toml`.
+
+Order, strongest first: arguments of the program, environment variables (`PASSERELLE_MQTT__URL`),
+`.env` in the working directory, the TOML file named by `PASSERELLE_CONFIG` (default
+`passerelle.toml`), the defaults below. `docs/settings.md` lists them all; a test keeps it true.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from core.errors import ConfigurationError
+
+_MIB = 1024 * 1024
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MqttSettings(_Section):
+    """The broker and the session that the ingest worker keeps on it."""
+
+    url: str = Field(
+        "mqtt://127.0.0.1:1883",
+        description="Broker address: mqtt:// or mqtts://, with user:password@ where it needs one.",
+    )
+    password: SecretStr | None = Field(
+        None, description="Password, when it should not stand in the address."
+    )
+    ca_file: Path | None = Field(
+        None, description="Certificate authority for mqtts (PEM); default: the system's."
+    )
+    cert_file: Path | None = Field(None, description="Client certificate for mqtts (PEM).")
+    key_file: Path | None = Field(None, description="Key of the client certificate (PEM).")
+    protocol: Literal["auto", "5", "3.1.1"] = Field(
+        "auto", description="MQTT version; auto tries 5 and falls back to 3.1.1."
+    )
+    shared_group: str = Field(
+        "passerelle",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        description="MQTT 5 shared-subscription group of the workers; empty: a plain subscription.",
+    )
+    receive_maximum: int = Field(
+        2000,
+        ge=1,
+        le=65535,
+        description="Messages the broker may send before one is acknowledged (in flight).",
+    )
+    session_expiry_s: int = Field(
+        7 * 24 * 3600,
+        ge=0,
+        le=0xFFFFFFFE,
+        description="How long the broker keeps the session of an absent worker (MQTT 5), seconds.",
+    )
+    keepalive_s: int = Field(30, ge=5, le=65535, description="MQTT keep-alive, seconds.")
+    reconnect_min_s: float = Field(
+        0.5, gt=0, description="First wait before connecting again, seconds."
+    )
+    reconnect_max_s: float = Field(
+        30.0, gt=0, description="Longest wait before connecting again, seconds."
+    )
+
+
+class RegistrySettings(_Section):
+    """The relational database of sites, devices, profiles, keys, ledger and dead letters."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="SQLAlchemy address (sqlite:///... or postgresql+psycopg://...); "
+        "default: registry.db in the data directory.",
+    )
+    refresh_s: float = Field(
+        5.0, gt=0, description="How often a worker looks for changed devices and profiles, seconds."
+    )
+    profiles_dir: Path | None = Field(
+        None,
+        description="A directory of further device profiles (YAML), added to the shipped ones.",
+    )
+
+
+class StoreSettings(_Section):
+    """The telemetry store."""
+
+    url: str | None = Field(
+        None,
+        description="duckdb:///path, memory:, or influxdb+http://host:8086 (influxdb+https); "
+        "default: telemetry.duckdb in the data directory.",
+    )
+    token: SecretStr | None = Field(None, description="InfluxDB token (2.x, 3.x).")
+    username: str | None = Field(None, description="InfluxDB user (1.x with authentication).")
+    password: SecretStr | None = Field(None, description="InfluxDB password (1.x).")
+    org: str = Field("passerelle", description="InfluxDB organisation (2.x).")
+    bucket: str = Field("telemetry", description="InfluxDB bucket (2.x) or database (1.x).")
+    timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer, seconds.")
+    batch_points: int = Field(5000, ge=1, description="Points in one write, at most.")
+
+
+class SpoolSettings(_Section):
+    """The worker's disk queue, on which a message is safe before it is acknowledged."""
+
+    path: Path | None = Field(
+        None, description="SQLite file; default: spool-WORKER.db in the data directory."
+    )
+    max_bytes: int = Field(
+        2048 * _MIB,
+        ge=_MIB,
+        description="Size of the pending messages at which acknowledging stops, bytes.",
+    )
+    batch_messages: int = Field(
+        2000, ge=1, description="Messages committed in one transaction, at most."
+    )
+    batch_wait_s: float = Field(
+        0.02, ge=0, description="Longest wait for a transaction to fill, seconds."
+    )
+
+
+class IngestSettings(_Section):
+    """What a worker accepts."""
+
+    worker: str = Field(
+        "worker-1",
+        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$",
+        description="Name of this worker; part of its MQTT client id and of its spool's name.",
+    )
+    unknown_device: Literal["quarantine", "enrol"] = Field(
+        "quarantine",
+        description="What a device that is not registered gets: its messages wait in the dead "
+        "letters (quarantine), or it is registered under its own name (enrol).",
+    )
+    queue_messages: int = Field(
+        10_000, ge=1, description="Messages received and not yet committed, at most."
+    )
+    max_payload_bytes: int = Field(256 * 1024, ge=1, description="Largest payload, bytes.")
+    max_depth: int = Field(32, ge=1, description="Deepest nesting of a payload, levels.")
+    max_readings: int = Field(10_000, ge=1, description="Readings in one message, at most.")
+    clock_ahead_s: float = Field(
+        300.0, ge=0, description="How far ahead a device clock may be before it is not trusted."
+    )
+    clock_earliest: str = Field(
+        "2020-01-01T00:00:00Z",
+        description="An instant before which a device clock is not trusted (RFC 3339).",
+    )
+    dedupe_messages: int = Field(
+        500_000, ge=0, description="Messages remembered for telling duplicates, at most."
+    )
+    dedupe_s: float = Field(
+        6 * 3600.0, ge=0, description="How long a message is remembered, seconds."
+    )
+    metrics_port: int | None = Field(
+        None, description="Port of the worker's own /metrics and /health; none: not served."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that port binds to.")
+
+
+class ApiSettings(_Section):
+    """The HTTP API."""
+
+    host: str = Field("127.0.0.1", description="Address to bind to.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to bind to; 0: any free one.")
+    max_points: int = Field(
+        100_000, ge=1, description="Values that one query may return or scan per series, at most."
+    )
+    page_size: int = Field(1000, ge=1, le=100_000, description="Rows of a page when none is asked.")
+
+
+class LoggingSettings(_Section):
+    """Structured logs."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level.")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="json, console, or auto: console on a terminal, json elsewhere."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings; frozen once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PASSERELLE_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+    )
+
+    data_dir: Path = Field(Path(".data"), description="Where files are kept.")
+    mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings.model_validate({}))
+    registry: RegistrySettings = Field(default_factory=lambda: RegistrySettings.model_validate({}))
+    store: StoreSettings = Field(default_factory=lambda: StoreSettings.model_validate({}))
+    spool: SpoolSettings = Field(default_factory=lambda: SpoolSettings.model_validate({}))
+    ingest: IngestSettings = Field(default_factory=lambda: IngestSettings.model_validate({}))
+    api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
+    logging: LoggingSettings = Field(default_factory=lambda: LoggingSettings.model_validate({}))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add the TOML file as the weakest source."""
+        toml = TomlConfigSettingsSource(
+            settings_cls, Path(os.environ.get("PASSERELLE_CONFIG", "passerelle.toml"))
+        )
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, toml
+
+    @property
+    def registry_url(self) -> str:
+        """Address of the registry database, with its password."""
+        if self.registry.url is not None:
+            return self.registry.url.get_secret_value()
+        return f"sqlite:///{self.data_dir.absolute() / 'registry.db'}"
+
+    @property
+    def store_url(self) -> str:
+        """Address of the telemetry store, without secrets."""
+        return self.store.url or f"duckdb:///{self.data_dir.absolute() / 'telemetry.duckdb'}"
+
+    @property
+    def spool_path(self) -> Path:
+        """The worker's spool file."""
+        return self.spool.path or self.data_dir / f"spool-{self.ingest.worker}.db"
+
+    @property
+    def client_id(self) -> str:
+        """MQTT client identifier of the worker: stable, so that its session is found again."""
+        return f"passerelle-{self.ingest.worker}"
+
+    def masked(self) -> dict[str, Any]:
+        """Return the effective settings with every secret, also those inside addresses, masked."""
+        values = self.model_dump(mode="json")
+        values["mqtt"]["url"] = _mask_url(self.mqtt.url)
+        values["registry"]["url"] = _mask_url(self.registry_url)
+        values["store"]["url"] = _mask_url(self.store_url)
+        return values
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Args:
+        overrides: sections or values that stand above every other source, as nested mappings.
+
+    Raises:
+        ConfigurationError: a value is wrong; the sentence names the setting and its variable.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = [str(part) for part in problem["loc"]]
+            variable = "PASSERELLE_" + "__".join(path).upper()
+            lines.append(f"setting {'.'.join(path)} ({variable}): {problem['msg']}")
+        raise ConfigurationError("; ".join(lines)) from None
+
+
+def host_name() -> str:
+    """Return this machine's name, for heartbeats."""
+    return socket.gethostname()
+
+
+def _mask_url(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if not separator or "@" not in rest:
+        return url
+    credentials, _, address = rest.rpartition("@")
+    user, colon, _ = credentials.partition(":")
+    return f"{scheme}://{user}{':**********' if colon else ''}@{address}"

@@ -1,0 +1,1 @@
+"""The telemetry store behind two small ports, and its backends."""

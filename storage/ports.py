@@ -1,0 +1,220 @@
+"""The two ports of the telemetry store. Every backend passes `tests/contract/test_storage.py`.
+
+`PointWriter` is what the drain needs, `PointReader` what queries need. A backend may be used from
+several threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from core.reading import DeviceKey, Point, Reading
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A point that the store refuses for good: writing it again would not help.
+
+    Attributes:
+        index: position in the sequence given to `write`.
+        reason: one sentence for a person.
+    """
+
+    index: int
+    reason: str
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The store has every point of the batch on disk but the rejected ones."""
+
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Nothing can be said of the batch: write it again, whole, later.
+
+    Attributes:
+        reason: what the store answered, for a person.
+        after_s: seconds that the store asked to wait, or None.
+    """
+
+    reason: str
+    after_s: float | None = None
+
+
+class PointWriter(Protocol):
+    """Where points are stored."""
+
+    def write(self, points: Sequence[Point]) -> Written | Retry:
+        """Store `points`; return only when they are on the store's disk.
+
+        Idempotent: a point with the same site, device, category and time replaces the values it
+        names, and leaves the others of that instant as they are. Never raises for the content of
+        a point (it is `Rejected`) nor for an outage (`Retry`).
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is held; `write` may not be called afterwards."""
+        ...
+
+
+class Aggregate(StrEnum):
+    """How the values of a window become one.
+
+    `median` is the mean of the two middle values; `percentile` is the nearest-rank percentile;
+    `time_weighted_mean` weighs each value by the time until the next one inside the window (the
+    last until the window's end or the range's end), starting at the first value of the window.
+    """
+
+    MEAN = "mean"
+    MIN = "min"
+    MAX = "max"
+    SUM = "sum"
+    COUNT = "count"
+    FIRST = "first"
+    LAST = "last"
+    MEDIAN = "median"
+    PERCENTILE = "percentile"
+    TIME_WEIGHTED_MEAN = "time_weighted_mean"
+
+
+class Every(msgspec.Struct, frozen=True):
+    """A window length.
+
+    Attributes:
+        count: how many units, 1 or more.
+        unit: `s`, `min`, `h`: of fixed length, aligned to local midnight in `Windows.zone` (a
+            length that does not divide a day starts anew at each midnight); `d`, `w`, `mo`:
+            calendar windows in that zone (a week starts on Monday), so that a day has 23, 24 or
+            25 hours across a DST change.
+    """
+
+    count: int
+    unit: str
+
+
+class Windows(msgspec.Struct, frozen=True):
+    """How a range is cut and what is computed for each part.
+
+    Attributes:
+        every: window length.
+        zone: IANA zone in which windows are aligned.
+        aggregate: what is computed.
+        percentile: for `Aggregate.PERCENTILE`: 0 < p <= 100.
+    """
+
+    every: Every
+    zone: ZoneInfo
+    aggregate: Aggregate
+    percentile: float | None = None
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """Which series, and when.
+
+    Attributes:
+        devices: at least one.
+        quantities: canonical names, at least one.
+        start_ns: first instant, inclusive, nanoseconds since the epoch.
+        end_ns: last instant, exclusive.
+    """
+
+    devices: tuple[DeviceKey, ...]
+    quantities: tuple[str, ...]
+    start_ns: int
+    end_ns: int
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """Where a page ended; the next one starts after it. Order of every raw read."""
+
+    time_ns: int
+    site: str
+    device: str
+    quantity: str
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some raw readings in the order of `Position`.
+
+    Attributes:
+        readings: at most the number asked for.
+        after: position of the last one when there may be more, else None.
+    """
+
+    readings: tuple[Reading, ...]
+    after: Position | None = None
+
+
+class WindowValue(msgspec.Struct, frozen=True):
+    """The aggregate of one series over one window.
+
+    Attributes:
+        site: site slug.
+        device: device slug.
+        quantity: canonical name.
+        start_ns: start of the window, inclusive (before the range's start for a cut window: the
+            window's own start is given, its values are those inside the range).
+        end_ns: end of the window, exclusive.
+        value: the aggregate, or None where the window holds no value: a gap is shown as a gap
+            (`count` and `sum` of a gap are None too).
+        count: how many values the window holds.
+    """
+
+    site: str
+    device: str
+    quantity: str
+    start_ns: int
+    end_ns: int
+    value: float | None
+    count: int
+
+
+class PointReader(Protocol):
+    """How stored points are read back. Raises `core.errors.StoreUnavailableError` in an outage."""
+
+    def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
+        """Return raw readings in the order of `Position`.
+
+        Pages are stable while data arrive: nothing is returned twice, and what was stored before
+        the first page was asked for is not left out.
+        """
+        ...
+
+    def aggregate(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """Return one value per series and window, ordered by series as asked, then by time.
+
+        Every window that overlaps the range is returned, empty ones with value None.
+        """
+        ...
+
+    def latest(
+        self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None
+    ) -> list[Reading]:
+        """Return for each device and quantity the reading of the greatest device time."""
+        ...
+
+    def count(self, selection: Selection) -> int:
+        """Return how many readings `read` would return in all."""
+        ...
+
+    def ping(self) -> None:
+        """Return when the store answers.
+
+        Raises:
+            StoreUnavailableError: it does not; the sentence says what was tried.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+class Store(PointWriter, PointReader, Protocol):
+    """A backend: both ports."""
