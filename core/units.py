@@ -117,7 +117,7 @@ _AS_DEVICES_WRITE = {
 
 _PLAIN = frozenset(
     "V mV kV A mA W kW MW VA kVA kvar Hz kHz J kJ MJ lx s ms min h d m cm mm km L mL "
-    "Pa hPa kPa bar g kg m/s mm/s km/h kn".split()  # noqa: SIM905 - a list of words reads best as words
+    "Pa hPa kPa bar g kg m/s mm/s km/h kn".split()
 )
 _PINT_NAMES = {"kvar": "kilovolt_ampere_reactive", "d": "day", "h": "hour", "kn": "knot"}
 

@@ -1,0 +1,239 @@
+"""What the registry keeps, as frozen records: no session or row object leaves the registry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A pilot site.
+
+    Attributes:
+        id: slug.
+        name: for people.
+        zone: IANA time zone, in which its times are shown and its days begin.
+        country: ISO 3166-1 alpha-2.
+        latitude: degrees north.
+        longitude: degrees east.
+    """
+
+    id: str
+    name: str
+    zone: str
+    country: str
+    latitude: float
+    longitude: float
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A registered device.
+
+    Attributes:
+        id: slug, unique on the platform.
+        site: slug of its site.
+        profile: name of the profile that decodes it.
+        external_id: its name in topics; unique within (site, profile).
+        name: for people.
+        building: where it is, or "".
+        zone: room or area in the building, or "".
+        interval_s: how often it is expected to publish, seconds, or None.
+        enrolled: True when it was registered by itself (setting `ingest.unknown_device`).
+        hardware_id: stable identifier such as an IEEE address, or "".
+        created_ns: when it was registered, nanoseconds since the epoch (set by the registry).
+    """
+
+    id: str
+    site: str
+    profile: str
+    external_id: str
+    name: str = ""
+    building: str = ""
+    zone: str = ""
+    interval_s: float | None = None
+    enrolled: bool = False
+    hardware_id: str = ""
+    created_ns: int = 0
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """A topic template bound to a profile.
+
+    Attributes:
+        template: such as `passerelle/v1/{site}/{device}/telemetry`; `{site}` and `{device}` match
+            one level, `{device*}` one or more (see `devices.topics`).
+        profile: profile name.
+        kind: `telemetry`, `availability` or `metadata`.
+        site: the site when the template does not name it, else "".
+    """
+
+    template: str
+    profile: str
+    kind: str
+    site: str = ""
+
+
+class ProfileVersion(msgspec.Struct, frozen=True):
+    """A profile as it was written: versions are kept, so that history can be decoded again.
+
+    Attributes:
+        name: profile name.
+        version: 1, 2, 3...
+        source: the YAML text.
+        sha256: of the text, hexadecimal.
+        created_ns: when it was registered.
+    """
+
+    name: str
+    version: int
+    source: str
+    sha256: str
+    created_ns: int = 0
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """An API key, without the key itself: only its hash is kept.
+
+    Attributes:
+        id: public part of the key.
+        name: for people.
+        created_ns: when it was made.
+        revoked_ns: when it was revoked, or None.
+        last_used_ns: when it was last used (to the minute), or None.
+    """
+
+    id: str
+    name: str
+    created_ns: int
+    revoked_ns: int | None = None
+    last_used_ns: int | None = None
+
+
+class LedgerRow(msgspec.Struct, frozen=True):
+    """The account of one device and one hour at one worker: counts of messages.
+
+    `received = stored + duplicate + dead_lettered + pending`, always.
+
+    Attributes:
+        worker: worker name.
+        site: site slug, or `unassigned`.
+        device: device slug; the external name of a device that is not registered; `unidentified`.
+        hour: start of the UTC hour of reception, seconds since the epoch.
+        received: messages received, each once, however often the broker sent it.
+        stored: every point of it confirmed by the store (or set aside as a points dead letter).
+        duplicate: the same message published again by the device.
+        dead_lettered: set aside whole, with a reason.
+        pending: on the worker's disk, not yet confirmed by the store.
+        redelivered: sent again by the broker although on disk already (not part of the equation).
+    """
+
+    worker: str
+    site: str
+    device: str
+    hour: int
+    received: int
+    stored: int
+    duplicate: int
+    dead_lettered: int
+    pending: int
+    redelivered: int = 0
+
+
+class DeadLetterState(StrEnum):
+    """What became of a dead letter."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    """A message, a field or points that could not be stored, with the raw bytes and the reason.
+
+    Attributes:
+        id: `WORKER-NUMBER`, unique on the platform.
+        worker: worker that holds it.
+        scope: `core.reasons.Scope`.
+        reason: `core.reasons.Reason`.
+        detail: one sentence for a person.
+        site: site slug, or `unassigned`.
+        device: as in `LedgerRow`.
+        profile: profile that was to decode it, or "".
+        topic: the topic; bytes that are not UTF-8 stand as `\\xNN`.
+        payload: the raw bytes (for scope `points`: the refused points as JSON).
+        properties: MQTT 5 properties.
+        received_ns: when it was received.
+        state: open, replayed or discarded.
+        attempts: how often a replay was tried.
+        updated_ns: when it last changed.
+    """
+
+    id: str
+    worker: str
+    scope: str
+    reason: str
+    detail: str
+    site: str
+    device: str
+    profile: str
+    topic: str
+    payload: bytes
+    properties: dict[str, str]
+    received_ns: int
+    state: str = DeadLetterState.OPEN.value
+    attempts: int = 0
+    updated_ns: int = 0
+
+
+class ReplayRequest(msgspec.Struct, frozen=True):
+    """A person's wish to decode dead letters again; carried out by the worker that holds them.
+
+    Attributes:
+        id: number.
+        dead_letters: identifiers, all of one worker.
+        worker: that worker.
+        requested_by: name of the API key or the operator.
+        created_ns: when it was asked.
+        finished_ns: when the worker was done, or None.
+        replayed: how many became pending again.
+        failed: how many could not be decoded again and stay open.
+    """
+
+    id: int
+    dead_letters: tuple[str, ...]
+    worker: str
+    requested_by: str
+    created_ns: int
+    finished_ns: int | None = None
+    replayed: int = 0
+    failed: int = 0
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """A worker's last sign of life.
+
+    Attributes:
+        worker: name.
+        host: machine name.
+        version: program version.
+        seen_ns: when it reported.
+        connected: True while connected to the broker.
+        store: "" while the store answers, else why it does not.
+        spool_bytes: size of the pending messages.
+        spool_full: True while acknowledging has stopped for lack of room.
+        pending: messages on disk, not yet stored.
+        facts: further facts for people.
+    """
+
+    worker: str
+    host: str
+    version: str
+    seen_ns: int
+    connected: bool
+    store: str
+    spool_bytes: int
+    spool_full: bool
+    pending: int
+    facts: dict[str, Any] = msgspec.field(default_factory=dict)
