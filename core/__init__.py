@@ -1,4 +1,4 @@
-"""What every part of Passerelle shares: readings, quantities, settings, errors, clock, logs, metrics.
+"""What every part shares: readings, quantities, settings, errors, clock, logs, metrics.
 
 `core` imports nothing of ours; everything else may import it.
 """
