@@ -1,0 +1,100 @@
+"""`python -m ingest`: one worker alone; N of them, each with its own name, share the work."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType
+
+from core.clock import SystemClock
+from core.errors import ConfigurationError, PasserelleError
+from core.logs import configure_logging, logger
+from core.metrics import Metrics
+from core.settings import Settings, load_settings
+from devices.registry import Registry
+from ingest.status import StatusServer
+from ingest.worker import Worker, first_snapshot, wait_for
+from storage.factory import open_store
+
+_log = logger("ingest")
+
+
+def run(settings: Settings, *, stopping: threading.Event) -> None:
+    """Run a worker until `stopping` is set.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    clock = SystemClock()
+    metrics = Metrics()
+    registry = Registry.open(settings.registry_url, clock=clock)
+    try:
+        snapshot = first_snapshot(registry, settings, stopping=stopping)
+        store = wait_for("store", lambda: open_store(settings), stopping=stopping)
+        if snapshot is None or store is None:
+            return
+        worker = Worker(
+            settings=settings,
+            registry=registry,
+            store=store,
+            snapshot=snapshot,
+            clock=clock,
+            metrics=metrics,
+        )
+        status = _status(settings, metrics, worker)
+        worker.start()
+        _log.info("worker_started", worker=settings.ingest.worker)
+        stopping.wait()
+        worker.stop()
+        if status is not None:
+            status.stop()
+        store.close()
+    finally:
+        registry.close()
+
+
+def _status(settings: Settings, metrics: Metrics, worker: Worker) -> StatusServer | None:
+    if settings.ingest.metrics_port is None:
+        return None
+    status = StatusServer(
+        host=settings.ingest.metrics_host,
+        port=settings.ingest.metrics_port,
+        metrics=metrics,
+        healthy=lambda: {"ok": worker.connected, "pending": worker.pending},
+    )
+    status.start()
+    return status
+
+
+def main() -> int:
+    """Run a worker with the settings of the environment; return the exit code."""
+    stopping = threading.Event()
+    crashed = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    def crash(args: threading.ExceptHookArgs) -> None:
+        _log.error("thread_died", thread=args.thread and args.thread.name, exc_info=args.exc_value)
+        crashed.set()
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threading.excepthook = crash
+    try:
+        settings = load_settings()
+        configure_logging(settings.logging)
+        run(settings, stopping=stopping)
+    except ConfigurationError as error:
+        sys.stderr.write(f"passerelle: {error.detail}\n")
+        return 2
+    except PasserelleError as error:
+        sys.stderr.write(f"passerelle: {error.detail}\n")
+        return 1
+    return 1 if crashed.is_set() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

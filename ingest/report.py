@@ -1,0 +1,225 @@
+"""The reporter: publishes ledger, dead letters and signs of life, and brings back what changed.
+
+One thread, and the only one of the worker that talks to the registry; when the registry is away,
+ingest goes on and the cursors, which are in the spool, say what is still to be told. Every write is
+an upsert of absolute values: telling it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+
+from core.clock import Clock
+from core.errors import ConfigurationError, PasserelleError
+from core.logs import Outage, logger
+from core.metrics import Metrics
+from core.settings import host_name
+from devices.decoder import Limits
+from devices.registry import Registry
+from devices.registry.records import LedgerRow, WorkerStatus
+from ingest import dead_letter
+from ingest.accept import Accept
+from ingest.directory import Directory, Snapshot, take_snapshot
+from ingest.judge import Facts
+from ingest.ledger import COLUMNS
+from ingest.spool import LedgerLine, Spool
+
+_log = logger("ingest.report")
+_LEDGER = "report_ledger"
+_LETTERS = "report_dead_letters"
+_ROWS = 2000
+_LETTER_ROWS = 200
+_CHUNK = 500
+
+
+class Reporter:
+    """Keeps registry and worker in step.
+
+    Args:
+        registry: the shared database.
+        spool: what there is to tell, and how far it was told.
+        accept: carries out replays.
+        directory: refreshed when the registry changed.
+        limits: bounds of the decoder.
+        worker: name of the worker.
+        clock: the time.
+        metrics: `report_*`.
+        interval_s: how often, seconds.
+        refresh_s: how often to look for changed devices and profiles, seconds.
+        health: gives (connected, why the store takes nothing, why nothing is acknowledged).
+        on_directory: called with a new snapshot.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        spool: Spool,
+        accept: Accept,
+        directory: Directory,
+        limits: Limits,
+        worker: str,
+        clock: Clock,
+        metrics: Metrics,
+        health: Callable[[], tuple[bool, str, str]],
+        on_directory: Callable[[Snapshot], None],
+        interval_s: float = 1.0,
+        refresh_s: float = 5.0,
+    ) -> None:
+        self._registry = registry
+        self._spool = spool
+        self._accept = accept
+        self._directory = directory
+        self._limits = limits
+        self._worker = worker
+        self._clock = clock
+        self._metrics = metrics
+        self._health = health
+        self._on_directory = on_directory
+        self._interval_s = interval_s
+        self._refresh_s = refresh_s
+        self._refreshed_s = clock.monotonic_s()
+        self._reported_s = clock.monotonic_s()
+        self._host = host_name()
+        self._version = version("passerelle")
+        self._facts: list[Facts] = []
+        self._facts_lock = threading.Lock()
+        self._outage = Outage(_log, "registry")
+        self._profiles = Outage(_log, "profiles")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest-report", daemon=True)
+
+    def start(self) -> None:
+        """Begin to report."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Report once more, as far as the registry answers, and end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._attempt()
+
+    def learn(self, facts: Facts) -> None:
+        """Take what a bridge told of its devices; it is written with the next report."""
+        with self._facts_lock:
+            self._facts.append(facts)
+
+    def report_once(self) -> None:
+        """Tell the registry everything that it does not know, and carry out what it asks.
+
+        Raises:
+            RegistryUnavailableError: the registry does not answer; the rest is told later.
+        """
+        self._write_facts()
+        self._enrol()
+        self._tell_ledger()
+        self._tell_dead_letters()
+        for request in self._registry.dead_letters.replay_requests(self._worker):
+            self._replay(request.id, [dead_letter.number_of(one) for one in request.dead_letters])
+        connected, store, spool = self._health()
+        self._registry.workers.report(
+            WorkerStatus(
+                worker=self._worker,
+                host=self._host,
+                version=self._version,
+                seen_ns=self._clock.now_ns(),
+                connected=connected,
+                store=store,
+                spool_bytes=self._spool.pending_bytes,
+                spool_full=bool(spool),
+                pending=self._spool.pending,
+                facts={"spool": spool} if spool else {},
+            )
+        )
+        self._reported_s = self._clock.monotonic_s()
+        if self._clock.monotonic_s() - self._refreshed_s >= self._refresh_s:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Read devices and profiles again when the registry says that they changed."""
+        self._refreshed_s = self._clock.monotonic_s()
+        if self._registry.revision() == self._directory.snapshot.revision:
+            return
+        try:
+            snapshot = take_snapshot(self._registry, limits=self._limits)
+        except ConfigurationError as error:
+            self._profiles.down(f"{error.detail}; the profiles read before stay in use")
+            return
+        self._profiles.up()
+        self._directory.replace(snapshot)
+        self._on_directory(snapshot)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._interval_s):
+            self._attempt()
+
+    def _attempt(self) -> None:
+        try:
+            self.report_once()
+        except (PasserelleError, sqlite3.Error) as error:
+            self._outage.down(str(error))
+        else:
+            self._outage.up()
+        self._metrics.reported.set(self._clock.monotonic_s() - self._reported_s)
+
+    def _tell_ledger(self) -> None:
+        after = self._spool.cursor(_LEDGER)
+        while lines := self._spool.ledger_since(after, limit=_ROWS):
+            self._registry.ledger.publish([self._row(line) for line in lines])
+            after = lines[-1].version
+            self._spool.move_cursor(_LEDGER, after)
+
+    def _tell_dead_letters(self) -> None:
+        after = self._spool.cursor(_LETTERS)
+        while kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS):
+            records = [dead_letter.record(one, worker=self._worker) for one in kept]
+            for start in range(0, len(records), _CHUNK):
+                self._registry.dead_letters.publish(records[start : start + _CHUNK])
+            after = kept[-1].version
+            self._spool.move_cursor(_LETTERS, after)
+
+    def _replay(self, request: int, numbers: list[int]) -> None:
+        self.refresh()
+        replayed = failed = 0
+        for start in range(0, len(numbers), _CHUNK):
+            chunk = numbers[start : start + _CHUNK]
+            kept = self._spool.dead_letters(chunk)
+            result = self._accept.replay(kept)
+            replayed += result.replayed
+            failed += result.failed + len(chunk) - len(kept)
+        self._tell_ledger()
+        self._tell_dead_letters()
+        self._registry.dead_letters.finish_replay(request, replayed, failed)
+        _log.info("dead_letters_replayed", request=request, replayed=replayed, failed=failed)
+
+    def _write_facts(self) -> None:
+        with self._facts_lock:
+            facts, self._facts = self._facts, []
+        try:
+            while facts:
+                one = facts[0]
+                self._registry.devices.set_aliases(one.site, one.profile, one.aliases)
+                facts.pop(0)
+        finally:
+            with self._facts_lock:
+                self._facts = facts + self._facts
+
+    def _enrol(self) -> None:
+        waiting = self._directory.enrolments()
+        if waiting:
+            self._registry.devices.add_many(waiting)
+            _log.info("devices_enrolled", devices=[device.id for device in waiting][:_CHUNK])
+            self.refresh()
+
+    def _row(self, line: LedgerLine) -> LedgerRow:
+        return LedgerRow(
+            worker=self._worker,
+            site=line.account.site,
+            device=line.account.device,
+            hour=line.account.hour,
+            **dict(zip(COLUMNS, line.counts, strict=True)),
+        )

@@ -1,0 +1,389 @@
+"""The durable queue between the broker and the store. Its format: `ingest.spool_schema`.
+
+Threads: the accept stage commits, the drain reads and confirms, the reporter reads changes and
+replays. Each call is one transaction, and one lock makes them take turns on the one connection.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from core.reading import Point
+from ingest.duplicates import Remembered
+from ingest.ledger import COLUMNS, Account, Fate, LedgerDelta
+from ingest.spool_schema import open_spool
+
+STORE_SINK = "store"
+"""The sink whose confirmation turns `pending` into `stored`."""
+_BATCH_OVERHEAD = 64
+
+
+class SpooledMessage(msgspec.Struct, frozen=True, array_like=True):
+    """A message as it waits for the store.
+
+    Attributes:
+        account: whose ledger line is settled by it.
+        points: what is to be stored.
+        counted: False for points written again for a message that the ledger counts already.
+    """
+
+    account: Account
+    points: tuple[Point, ...]
+    counted: bool = True
+
+
+class SpooledBatch(msgspec.Struct, frozen=True):
+    """Messages that were committed together.
+
+    Attributes:
+        seq: position in the spool.
+        bytes: size that counts against the bound.
+        messages: in the order of arrival.
+    """
+
+    seq: int
+    bytes: int
+    messages: tuple[SpooledMessage, ...]
+
+
+class NewDeadLetter(msgspec.Struct, frozen=True):
+    """What is set aside. Fields as in `devices.registry.records.DeadLetter`.
+
+    Attributes:
+        counted: True when the ledger counts the message as dead-lettered because of it.
+    """
+
+    scope: str
+    reason: str
+    detail: str
+    account: Account
+    profile: str
+    topic: bytes
+    payload: bytes
+    properties: dict[str, str]
+    received_ns: int
+    counted: bool
+
+
+class KeptDeadLetter(msgspec.Struct, frozen=True):
+    """A dead letter as the spool keeps it."""
+
+    id: int
+    letter: NewDeadLetter
+    state: str
+    attempts: int
+    updated_ns: int
+    version: int
+
+
+class LedgerLine(msgspec.Struct, frozen=True):
+    """One row of the ledger; `counts` in the order of `ingest.ledger.COLUMNS`."""
+
+    account: Account
+    counts: tuple[int, ...]
+    version: int
+
+
+class Settlement(msgspec.Struct, frozen=True):
+    """What becomes of one dead letter that was tried again.
+
+    Attributes:
+        id: of the dead letter.
+        state: its new state.
+        reason: its reason from now on.
+        detail: its detail from now on.
+    """
+
+    id: int
+    state: str
+    reason: str
+    detail: str
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_MESSAGES = msgspec.msgpack.Decoder(tuple[SpooledMessage, ...])
+_IDENTITIES = msgspec.msgpack.Decoder(list[Remembered])
+_PROPERTIES = msgspec.json.Decoder(dict[str, str])
+_ACCOUNT = "site, device, hour"
+_INSERT = (
+    f"INSERT INTO ledger ({_ACCOUNT}, {', '.join(COLUMNS)}, version) "  # noqa: S608 - own names
+    f"VALUES (?, ?, ?{', ?' * len(COLUMNS)}, ?)"
+)
+_UPDATE = (
+    "UPDATE ledger SET "  # noqa: S608 - own names
+    + ", ".join(f"{column} = {column} + ?" for column in COLUMNS)
+    + ", version = ? WHERE site = ? AND device = ? AND hour = ?"
+)
+_MOVE_CURSOR = (
+    "INSERT INTO cursor (name, value) VALUES (?, ?) "
+    "ON CONFLICT DO UPDATE SET value = excluded.value"
+)
+_LETTER_COLUMNS = (
+    "id, scope, reason, detail, site, device, hour, profile, topic, payload, properties, "
+    "received_ns, counted, state, attempts, updated_ns, version"
+)
+
+
+class Spool:
+    """The file, open.
+
+    Args:
+        path: where it is.
+
+    Raises:
+        ConfigurationError: see `ingest.spool_schema.open_spool`.
+    """
+
+    def __init__(self, *, path: Path) -> None:
+        self.path = path
+        self._db = open_spool(path, check_same_thread=False)
+        self._lock = threading.Lock()
+        self._version = max(
+            self._scalar("SELECT coalesce(max(version), 0) FROM ledger"),
+            self._scalar("SELECT coalesce(max(version), 0) FROM dead_letter"),
+        )
+        self._pending_bytes = self._scalar("SELECT coalesce(sum(bytes), 0) FROM batch")
+        self._pending = self._scalar("SELECT coalesce(sum(pending), 0) FROM ledger")
+
+    @property
+    def pending_bytes(self) -> int:
+        """Size of the messages that wait for the store, bytes."""
+        return self._pending_bytes
+
+    @property
+    def pending(self) -> int:
+        """Messages that wait for the store."""
+        return self._pending
+
+    def commit(
+        self,
+        *,
+        messages: Sequence[SpooledMessage],
+        ledger: LedgerDelta,
+        dead_letters: Sequence[NewDeadLetter] = (),
+        identities: Sequence[Remembered] = (),
+        session: int = 0,
+        settlements: Sequence[Settlement] = (),
+        now_ns: int = 0,
+    ) -> None:
+        """Put everything that became of a batch on disk, in one transaction.
+
+        Raises:
+            sqlite3.Error: nothing of it is on disk (disk full, read-only, damaged).
+        """
+        body = _ENCODER.encode(messages) if messages else b""
+        size = len(body) + _BATCH_OVERHEAD if messages else 0
+        with self._transaction() as version:
+            if messages:
+                self._db.execute(
+                    "INSERT INTO batch (messages, bytes, body) VALUES (?, ?, ?)",
+                    (len(messages), size, body),
+                )
+            if identities:
+                self._db.execute(
+                    "INSERT INTO identity (session, newest_ns, messages, entries) "
+                    "VALUES (?, ?, ?, ?)",
+                    (
+                        session,
+                        max(entry.received_ns for entry in identities),
+                        len(identities),
+                        _ENCODER.encode(identities),
+                    ),
+                )
+            self._apply(ledger, version)
+            self._insert_dead_letters(dead_letters, version)
+            for settlement in settlements:
+                self._db.execute(
+                    "UPDATE dead_letter SET state = ?, reason = ?, detail = ?, version = ?, "
+                    "attempts = attempts + 1, updated_ns = ? WHERE id = ?",
+                    (settlement.state, settlement.reason, settlement.detail, version, now_ns,
+                     settlement.id),
+                )  # fmt: skip
+        self._pending_bytes += size
+        self._pending += sum(message.counted for message in messages)
+
+    def batches(self, *, sink: str, limit_messages: int) -> list[SpooledBatch]:
+        """Return the oldest batches that `sink` has not confirmed, at least one when there is one.
+
+        Args:
+            sink: name of the sink.
+            limit_messages: no further batch is added once so many messages are there.
+        """
+        found: list[SpooledBatch] = []
+        count = 0
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT seq, bytes, body, messages FROM batch WHERE seq > "
+                "coalesce((SELECT value FROM cursor WHERE name = ?), 0) ORDER BY seq",
+                (sink,),
+            )
+            for seq, size, body, messages in rows:
+                found.append(SpooledBatch(seq, size, _MESSAGES.decode(body)))
+                count += messages
+                if count >= limit_messages:
+                    break
+            rows.close()
+        return found
+
+    def confirm(
+        self,
+        batches: Sequence[SpooledBatch],
+        *,
+        sink: str,
+        ledger: LedgerDelta,
+        dead_letters: Sequence[NewDeadLetter] = (),
+    ) -> None:
+        """Note that `sink` has the batches: move its cursor, settle accounts, delete what is done.
+
+        Raises:
+            sqlite3.Error: nothing of it is on disk; the batches will be written again.
+        """
+        last = batches[-1].seq
+        with self._transaction() as version:
+            self._db.execute(_MOVE_CURSOR, (sink, last))
+            self._apply(ledger, version)
+            self._insert_dead_letters(dead_letters, version)
+            self._db.execute("DELETE FROM batch WHERE seq <= ?", (last,))
+        self._pending_bytes -= sum(batch.bytes for batch in batches)
+        self._pending -= sum(message.counted for batch in batches for message in batch.messages)
+
+    def identities(self) -> tuple[int, list[Remembered]]:
+        """Return the last session number and the identities kept, oldest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT session, entries FROM identity ORDER BY seq").fetchall()
+        session = rows[-1][0] if rows else 0
+        remembered: list[Remembered] = []
+        for at, entries in rows:
+            for entry in _IDENTITIES.decode(entries):
+                mid = entry.mid if at == session else 0
+                remembered.append(Remembered(mid, entry.digest, entry.accepted, entry.received_ns))
+        return session, remembered
+
+    def forget_identities(self, *, before_ns: int, keep_messages: int) -> None:
+        """Delete identities older than `before_ns`, and the oldest beyond `keep_messages`."""
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM identity WHERE newest_ns < ? OR seq <= coalesce((SELECT seq FROM "
+                "(SELECT seq, sum(messages) OVER (ORDER BY seq DESC) AS newer FROM identity) "
+                "WHERE newer > ? ORDER BY seq DESC LIMIT 1), 0)",
+                (before_ns, keep_messages),
+            )
+
+    def ledger_since(self, version: int, *, limit: int) -> list[LedgerLine]:
+        """Return ledger rows changed after `version`, in the order of their change.
+
+        Rows of one version are never parted: more than `limit` are returned rather than that.
+        """
+        columns = f"{_ACCOUNT}, {', '.join(COLUMNS)}, version"
+        rows = self._since("ledger", columns, version, limit)
+        return [
+            LedgerLine(Account(row[0], row[1], row[2]), tuple(row[3:-1]), row[-1]) for row in rows
+        ]
+
+    def dead_letters_since(self, version: int, *, limit: int) -> list[KeptDeadLetter]:
+        """Return dead letters changed after `version`, as `ledger_since` does."""
+        return [_kept(row) for row in self._since("dead_letter", _LETTER_COLUMNS, version, limit)]
+
+    def dead_letters(self, ids: Sequence[int]) -> list[KeptDeadLetter]:
+        """Return the dead letters with these numbers; those that do not exist are left out."""
+        marks = ", ".join("?" * len(ids))
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT {_LETTER_COLUMNS} FROM dead_letter WHERE id IN ({marks})",  # noqa: S608
+                ids,
+            ).fetchall()
+        return [_kept(row) for row in rows]
+
+    def cursor(self, name: str) -> int:
+        """Return the value of a cursor, 0 when it was never moved."""
+        with self._lock:
+            row = self._db.execute("SELECT value FROM cursor WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def move_cursor(self, name: str, value: int) -> None:
+        """Set a cursor, durably."""
+        with self._transaction():
+            self._db.execute(_MOVE_CURSOR, (name, value))
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[int]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._version + 1
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._version += 1
+
+    def _apply(self, ledger: LedgerDelta, version: int) -> None:
+        for account, changes in ledger:
+            values = [changes.get(Fate(column), 0) for column in COLUMNS]
+            key = (account.site, account.device, account.hour)
+            if not self._db.execute(_UPDATE, (*values, version, *key)).rowcount:
+                self._db.execute(_INSERT, (*key, *values, version))
+
+    def _insert_dead_letters(self, letters: Sequence[NewDeadLetter], version: int) -> None:
+        self._db.executemany(
+            "INSERT INTO dead_letter (scope, reason, detail, site, device, hour, profile, topic, "
+            "payload, properties, received_ns, counted, updated_ns, version) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    letter.scope, letter.reason, letter.detail, letter.account.site,
+                    letter.account.device, letter.account.hour, letter.profile, letter.topic,
+                    letter.payload, msgspec.json.encode(letter.properties), letter.received_ns,
+                    letter.counted, letter.received_ns, version,
+                )
+                for letter in letters
+            ],
+        )  # fmt: skip
+
+    def _since(self, table: str, columns: str, version: int, limit: int) -> list[Any]:
+        with self._lock:
+            edge = self._db.execute(
+                f"SELECT max(version) FROM (SELECT version FROM {table} WHERE version > ? "  # noqa: S608
+                "ORDER BY version LIMIT ?)",
+                (version, limit),
+            ).fetchone()[0]
+            if edge is None:
+                return []
+            return self._db.execute(
+                f"SELECT {columns} FROM {table} WHERE version > ? AND version <= ? "  # noqa: S608
+                "ORDER BY version",
+                (version, edge),
+            ).fetchall()
+
+    def _scalar(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
+
+
+def _kept(row: Any) -> KeptDeadLetter:
+    (number, scope, reason, detail, site, device, hour, profile, topic, payload, properties,
+     received_ns, counted, state, attempts, updated_ns, version) = row  # fmt: skip
+    letter = NewDeadLetter(
+        scope=scope,
+        reason=reason,
+        detail=detail,
+        account=Account(site, device, hour),
+        profile=profile,
+        topic=topic,
+        payload=payload,
+        properties=_PROPERTIES.decode(properties),
+        received_ns=received_ns,
+        counted=bool(counted),
+    )
+    return KeptDeadLetter(number, letter, state, attempts, updated_ns, version)

@@ -1,0 +1,224 @@
+"""A worker: the stages put together, started in the order of their guarantees, stopped in reverse."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from core.clock import Clock
+from core.errors import PasserelleError
+from core.logs import Outage, logger
+from core.metrics import Metrics
+from core.settings import Settings
+from devices.decoder import Limits
+from devices.registry import Registry
+from ingest.accept import Accept
+from ingest.arrival import Source
+from ingest.directory import Directory, Snapshot, take_snapshot
+from ingest.drain import Drain
+from ingest.duplicates import DuplicateWindow
+from ingest.judge import Facts, Judge
+from ingest.report import Reporter
+from ingest.source import PahoSource
+from ingest.spool import Spool
+from ingest.validate import ClockPolicy
+from storage.ports import PointWriter
+
+_log = logger("ingest.worker")
+_T = TypeVar("_T")
+_POLL_S = 0.05
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the decoder's bounds."""
+    return Limits(
+        max_payload_bytes=settings.ingest.max_payload_bytes,
+        max_depth=settings.ingest.max_depth,
+        max_readings=settings.ingest.max_readings,
+    )
+
+
+def wait_for(
+    what: str, attempt: Callable[[], _T], *, stopping: threading.Event, wait_s: float = 1.0
+) -> _T | None:
+    """Call `attempt` until it works; say once that it does not, and once that it does.
+
+    Args:
+        what: the thing waited for, as an event prefix.
+        attempt: raises PasserelleError while the thing is away.
+        stopping: set to give up.
+        wait_s: time between attempts, seconds.
+
+    Returns:
+        What `attempt` returned, or None when told to stop.
+    """
+    outage = Outage(_log, what)
+    while not stopping.is_set():
+        try:
+            value = attempt()
+        except PasserelleError as error:
+            outage.down(error.detail)
+            stopping.wait(wait_s)
+        else:
+            outage.up()
+            return value
+    return None
+
+
+class Worker:
+    """One ingest worker in this process.
+
+    Args:
+        settings: all of them.
+        registry: migrated.
+        store: where points go; it is the caller's to close.
+        snapshot: the registry as read at the start.
+        clock: the time.
+        metrics: of every stage.
+        source: None for the broker of the settings.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or the spool cannot be opened.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        registry: Registry,
+        store: PointWriter,
+        snapshot: Snapshot,
+        clock: Clock,
+        metrics: Metrics,
+        source: Source | None = None,
+    ) -> None:
+        ingest = settings.ingest
+        policy = ClockPolicy.from_settings(
+            earliest=ingest.clock_earliest, ahead_s=ingest.clock_ahead_s
+        )
+        self._clock = clock
+        self._directory = Directory(snapshot)
+        self._source = source or PahoSource(
+            settings=settings.mqtt,
+            client_id=settings.client_id,
+            filters=snapshot.decoder.filters,
+            fact_filters=snapshot.decoder.metadata_filters,
+            clock=clock,
+            metrics=metrics,
+        )
+        self._spool = Spool(path=settings.spool_path)
+        window = DuplicateWindow(max_messages=ingest.dedupe_messages, max_age_s=ingest.dedupe_s)
+        self._drain = Drain(
+            spool=self._spool,
+            store=store,
+            clock=clock,
+            metrics=metrics,
+            batch_points=settings.store.batch_points,
+        )
+        self._accept = Accept(
+            source=self._source,
+            spool=self._spool,
+            judge=Judge(
+                directory=self._directory,
+                window=window,
+                clock=policy,
+                enrol=ingest.unknown_device == "enrol",
+            ),
+            window=window,
+            clock=clock,
+            metrics=metrics,
+            ingest=ingest,
+            limits=settings.spool,
+            on_commit=self._drain.wake,
+            on_facts=self._learn,
+        )
+        self._reporter = Reporter(
+            registry=registry,
+            spool=self._spool,
+            accept=self._accept,
+            directory=self._directory,
+            limits=limits_of(settings),
+            worker=ingest.worker,
+            clock=clock,
+            metrics=metrics,
+            health=self._health,
+            on_directory=self._subscribe,
+            refresh_s=settings.registry.refresh_s,
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker can be heard."""
+        return self._source.connected()
+
+    @property
+    def pending(self) -> int:
+        """Messages on disk that the store has not confirmed."""
+        return self._spool.pending
+
+    def start(self) -> None:
+        """Start every stage, the source last: nothing arrives before it can be made safe."""
+        self._drain.start()
+        self._accept.start()
+        self._reporter.start()
+        self._source.start(self._accept.deliver)
+
+    def settle(self, *, timeout_s: float) -> bool:
+        """Wait until everything received is on disk and stored; return whether it is.
+
+        Args:
+            timeout_s: longest wait, seconds.
+        """
+        deadline = self._clock.monotonic_s() + timeout_s
+        pause = threading.Event()
+        while not (self._accept.idle and self._spool.pending == 0):
+            if self._clock.monotonic_s() >= deadline:
+                return False
+            pause.wait(_POLL_S)
+        return True
+
+    def stop(self, *, drain_s: float = 5.0) -> None:
+        """Stop: what was delivered is committed and acknowledged, what is pending stays on disk.
+
+        Args:
+            drain_s: how long to wait for the store to take what is pending, seconds.
+        """
+        self._accept.stop()
+        self._source.stop()
+        self.settle(timeout_s=drain_s)
+        self._drain.stop()
+        self._reporter.stop()
+        pending = self._spool.pending
+        self._spool.close()
+        _log.info("worker_stopped", pending=pending)
+
+    def _learn(self, facts: Facts) -> None:
+        self._reporter.learn(facts)
+
+    def _health(self) -> tuple[bool, str, str]:
+        return (
+            self._source.connected(),
+            self._drain.outage or "",
+            self._accept.outage or "",
+        )
+
+    def _subscribe(self, snapshot: Snapshot) -> None:
+        decoder = snapshot.decoder
+        self._source.subscribe_to(decoder.filters, decoder.metadata_filters)
+
+
+def first_snapshot(
+    registry: Registry, settings: Settings, *, stopping: threading.Event
+) -> Snapshot | None:
+    """Wait for the registry, bring it to the present form, and read it.
+
+    Returns:
+        None when told to stop.
+    """
+
+    def attempt() -> Snapshot:
+        registry.migrate()
+        return take_snapshot(registry, limits=limits_of(settings))
+
+    return wait_for("registry", attempt, stopping=stopping)
