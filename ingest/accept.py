@@ -230,7 +230,7 @@ class Accept:
             self._metrics.spool_full.set(1)
             self._outage.down(
                 f"{self._spool.path} holds {self._spool.pending_bytes} bytes, the bound is "
-                f"{self._limits.max_bytes}; the broker keeps what comes until the store has caught up"
+                f"{self._limits.max_bytes}; the broker keeps the rest until the store catches up"
             )
             if self._stopping.wait(_FULL_POLL_S):
                 return False

@@ -33,7 +33,7 @@ class StatusServer:
         self, *, host: str, port: int, metrics: Metrics, healthy: Callable[[], dict[str, object]]
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - the name http.server calls
+            def do_GET(self) -> None:
                 if self.path == "/metrics":
                     body = generate_latest(PROCESS_REGISTRY) + generate_latest(metrics.registry)
                     self._answer(200, CONTENT_TYPE_LATEST, body)

@@ -1,4 +1,4 @@
-"""A worker: the stages put together, started in the order of their guarantees, stopped in reverse."""
+"""A worker: the stages put together, started so that nothing arrives before it can be safe."""
 
 from __future__ import annotations
 

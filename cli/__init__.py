@@ -1,0 +1,1 @@
+"""The `passerelle` command: where the parts are put together."""
