@@ -123,11 +123,17 @@ class Accept:
         self._session, remembered = spool.identities()
         self._window.remember(remembered)
         self._commits = 0
+        self._delivered = 0
 
     @property
     def outage(self) -> str | None:
         """Why nothing is acknowledged now, or None."""
         return self._outage.reason
+
+    @property
+    def delivered(self) -> int:
+        """How many arrivals the source has delivered since the start."""
+        return self._delivered
 
     @property
     def idle(self) -> bool:
@@ -148,6 +154,7 @@ class Accept:
                 self._queue.put(arrival, timeout=_IDLE_S)
             except queue.Full:
                 continue
+            self._delivered += 1
             return
 
     def stop(self) -> None:

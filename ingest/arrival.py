@@ -54,6 +54,10 @@ class Source(Protocol):
         """Say whether the broker can be heard."""
         ...
 
+    def subscribed(self) -> bool:
+        """Say whether the broker has confirmed the subscriptions of this connection."""
+        ...
+
     def subscribe_to(self, filters: Sequence[str], fact_filters: Sequence[str]) -> None:
         """Change what is subscribed, now and at each later connection."""
         ...

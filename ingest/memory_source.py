@@ -79,6 +79,10 @@ class MemorySource:
         """Say whether the client is connected."""
         return self._deliver is not None
 
+    def subscribed(self) -> bool:
+        """Say whether the client is connected: it subscribes to everything."""
+        return self._deliver is not None
+
     def subscribe_to(self, filters: Sequence[str], fact_filters: Sequence[str]) -> None:
         """Note the filters."""
         self.filters = (*filters, *fact_filters)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -102,6 +102,7 @@ class PahoSource:
         self._generation = 0
         self._connected = False
         self._resumed = False
+        self._unconfirmed: set[int] = set()
         self._stopping = threading.Event()
         self._client: mqtt.Client | None = None
         self._deliver: Callable[[Arrival], None] | None = None
@@ -115,6 +116,10 @@ class PahoSource:
     def connected(self) -> bool:
         """Say whether the broker can be heard."""
         return self._connected
+
+    def subscribed(self) -> bool:
+        """Say whether the broker has confirmed every subscription of this connection."""
+        return self._connected and not self._unconfirmed
 
     @property
     def outage(self) -> str | None:
@@ -238,17 +243,25 @@ class PahoSource:
     def _subscribe(self, client: mqtt.Client) -> None:
         shared = client.protocol == mqtt.MQTTv5 and self._settings.shared_group
         if client.protocol != mqtt.MQTTv5:
-            client.subscribe([(topic, 1) for topic in self._filters])
+            self._sent(client.subscribe([(topic, 1) for topic in self._filters]))
             return
         options = SubscribeOptions(qos=1, retainHandling=1)
-        client.subscribe([(self._name(client, topic), options) for topic in self._filters])
+        self._sent(
+            client.subscribe([(self._name(client, topic), options) for topic in self._filters])
+        )
         if shared and self._fact_filters:
             marked = Properties(PacketTypes.SUBSCRIBE)  # type: ignore[no-untyped-call]
             marked.SubscriptionIdentifier = _FACTS_ID
-            client.subscribe(
-                [(topic, SubscribeOptions(qos=1)) for topic in self._fact_filters],
-                properties=marked,
+            self._sent(
+                client.subscribe(
+                    [(topic, SubscribeOptions(qos=1)) for topic in self._fact_filters],
+                    properties=marked,
+                )
             )
+
+    def _sent(self, result: tuple[MQTTErrorCode, int | None]) -> None:
+        if result[1] is not None:
+            self._unconfirmed.add(result[1])
 
     def _set_connected(self, *, connected: bool) -> None:
         with self._lock:
@@ -268,19 +281,21 @@ class PahoSource:
             self._outage.down(f"{self._address} refused the connection: {reason}")
             return
         self._resumed = bool(flags.session_present)
+        self._unconfirmed.clear()
+        self._subscribe(client)
         self._set_connected(connected=True)
         self._metrics.reconnects.inc()
         self._outage.up()
-        self._subscribe(client)
 
     def _on_subscribe(
         self,
         _client: mqtt.Client,
         _userdata: Any,
-        _mid: int,
+        mid: int,
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
+        self._unconfirmed.discard(mid)
         refused = [str(reason) for reason in reasons if reason.value >= _REFUSED]
         if refused:
             self._outage.down(f"{self._address} refused a subscription: {refused[0]}")

@@ -300,6 +300,13 @@ class Spool:
             ).fetchall()
         return [_kept(row) for row in rows]
 
+    def totals(self) -> dict[str, int]:
+        """Return the sum of each column of the ledger."""
+        sums = ", ".join(f"coalesce(sum({column}), 0)" for column in COLUMNS)
+        with self._lock:
+            row = self._db.execute(f"SELECT {sums} FROM ledger").fetchone()  # noqa: S608
+        return dict(zip(COLUMNS, row, strict=True))
+
     def cursor(self, name: str) -> int:
         """Return the value of a cursor, 0 when it was never moved."""
         with self._lock:

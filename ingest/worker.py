@@ -153,6 +153,11 @@ class Worker:
         return self._source.connected()
 
     @property
+    def ready(self) -> bool:
+        """Whether the broker has confirmed the subscriptions: what is published now is received."""
+        return self._source.subscribed()
+
+    @property
     def pending(self) -> int:
         """Messages on disk that the store has not confirmed."""
         return self._spool.pending
@@ -164,19 +169,30 @@ class Worker:
         self._reporter.start()
         self._source.start(self._accept.deliver)
 
-    def settle(self, *, timeout_s: float) -> bool:
+    def totals(self) -> dict[str, int]:
+        """Return the sum of the ledger, by column."""
+        return self._spool.totals()
+
+    def settle(self, *, timeout_s: float, quiet_s: float = 0.0) -> bool:
         """Wait until everything received is on disk and stored; return whether it is.
 
         Args:
             timeout_s: longest wait, seconds.
+            quiet_s: how long nothing new may have arrived, seconds.
         """
         deadline = self._clock.monotonic_s() + timeout_s
         pause = threading.Event()
-        while not (self._accept.idle and self._spool.pending == 0):
-            if self._clock.monotonic_s() >= deadline:
+        received, since_s = -1, self._clock.monotonic_s()
+        while True:
+            now_s = self._clock.monotonic_s()
+            if (count := self._accept.delivered) != received:
+                received, since_s = count, now_s
+            settled = self._accept.idle and self._spool.pending == 0
+            if settled and now_s - since_s >= quiet_s:
+                return True
+            if now_s >= deadline:
                 return False
             pause.wait(_POLL_S)
-        return True
 
     def stop(self, *, drain_s: float = 5.0) -> None:
         """Stop: what was delivered is committed and acknowledged, what is pending stays on disk.

@@ -1,0 +1,5 @@
+"""`python -m cli`: the `passerelle` command."""
+
+from cli.main import run
+
+run()

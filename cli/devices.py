@@ -1,0 +1,112 @@
+"""`passerelle devices`: the registered devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.opened import opened_registry
+from core.clock import iso
+from devices.registry.csv_import import read_devices_csv
+from devices.registry.records import Device
+
+devices_app = typer.Typer(help="Registered devices.", no_args_is_help=True)
+
+
+@devices_app.command("list")
+def list_devices(
+    *,
+    site: Annotated[str | None, typer.Option(help="Only those of this site.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Only those of this profile.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only those with this text in them.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+) -> None:
+    """List devices."""
+    with opened_registry() as registry:
+        found: list[Device] = []
+        after: str | None = None
+        while page := registry.devices.list(
+            site=site, profile=profile, search=search, after=after, limit=1000
+        ):
+            found.extend(page)
+            after = page[-1].id
+    if as_json:
+        for device in found:
+            typer.echo(msgspec.json.encode(device).decode())
+        return
+    table = Table("id", "site", "profile", "name", "building", "zone", "every")
+    for device in found:
+        every = f"{device.interval_s:g} s" if device.interval_s else ""
+        table.add_row(
+            device.id, device.site, device.profile, device.name, device.building, device.zone, every
+        )
+    Console().print(table)
+    typer.echo(f"{len(found)} devices")
+
+
+@devices_app.command("add")
+def add(
+    device: Annotated[str, typer.Argument(help="Its id: a slug, unique on the platform.")],
+    *,
+    site: Annotated[str, typer.Option(help="Its site.")],
+    profile: Annotated[str, typer.Option(help="The profile that decodes it.")],
+    external_id: Annotated[
+        str | None, typer.Option(help="Its name in topics (default: the id).")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Its name, for people.")] = "",
+    building: Annotated[str, typer.Option(help="Where it is.")] = "",
+    zone: Annotated[str, typer.Option(help="Room or area.")] = "",
+    interval: Annotated[
+        float | None, typer.Option(help="How often it is expected to publish, seconds.")
+    ] = None,
+    hardware_id: Annotated[str, typer.Option(help="A stable hardware identifier.")] = "",
+) -> None:
+    """Register a device."""
+    with opened_registry() as registry:
+        registry.devices.add(
+            Device(
+                id=device,
+                site=site,
+                profile=profile,
+                external_id=external_id or device,
+                name=name,
+                building=building,
+                zone=zone,
+                interval_s=interval,
+                hardware_id=hardware_id,
+            )
+        )
+    typer.echo(f"device {device} is registered at {site}; workers know it within seconds")
+
+
+@devices_app.command("show")
+def show(device: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """Show a device and how its messages are accounted for."""
+    with opened_registry() as registry:
+        found = registry.devices.get(device)
+        totals = registry.ledger.totals(device=device)
+    table = Table(show_header=False)
+    for field in msgspec.structs.fields(Device):
+        value = getattr(found, field.name)
+        table.add_row(field.name, iso(value) if field.name == "created_ns" else str(value))
+    for column in ("received", "stored", "duplicate", "dead_lettered", "pending"):
+        table.add_row(f"messages {column}", f"{getattr(totals, column):,}")
+    Console().print(table)
+
+
+@devices_app.command("import")
+def import_csv(
+    file: Annotated[Path, typer.Argument(help="CSV with the columns id, site, profile, ...")],
+) -> None:
+    """Register the devices of a CSV file: all of them, or none when a line is wrong."""
+    devices = read_devices_csv(file)
+    with opened_registry() as registry:
+        result = registry.devices.add_many(devices)
+    typer.echo(
+        f"{result.added} devices added, {result.updated} updated, {result.unchanged} unchanged"
+    )

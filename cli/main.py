@@ -1,0 +1,49 @@
+"""The `passerelle` command line. Each group of commands is a module of its own."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cli.config import config
+from cli.devices import devices_app
+from cli.keys import keys_app
+from cli.profiles import profiles_app
+from cli.up import up
+from core.errors import ConfigurationError, PasserelleError
+from simulators.commands import replay, simulate
+
+app = typer.Typer(
+    name="passerelle",
+    help="Pilot data platform for connected objects: every message is accounted for.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(up)
+app.command()(simulate)
+app.command()(replay)
+app.command()(config)
+app.add_typer(devices_app, name="devices")
+app.add_typer(keys_app, name="keys")
+app.add_typer(profiles_app, name="profiles")
+
+
+def run() -> None:
+    """Run the command line; an error that a person can mend is one sentence and a code."""
+    try:
+        app()
+    except ConfigurationError as error:
+        sys.stderr.write(f"passerelle: {error.detail}\n")
+        sys.exit(2)
+    except PasserelleError as error:
+        sys.stderr.write(f"passerelle: {error.detail}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.stderr.write("passerelle: interrupted\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,52 @@
+"""`passerelle profiles`: what devices say, and how it is understood."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.opened import opened_registry
+from devices.decoder import load_profiles, profile_schema
+
+profiles_app = typer.Typer(help="Device profiles.", no_args_is_help=True)
+
+
+@profiles_app.command("list")
+def list_profiles() -> None:
+    """List the profiles and the topics they are bound to."""
+    table = Table("profile", "version", "topic", "kind")
+    with opened_registry() as registry:
+        versions = {profile.name: profile.version for profile in registry.profiles.current()}
+        for binding in registry.profiles.bindings():
+            table.add_row(
+                binding.profile,
+                str(versions.get(binding.profile, "")),
+                binding.template,
+                binding.kind,
+            )
+    Console().print(table)
+
+
+@profiles_app.command("load")
+def load(
+    directory: Annotated[Path, typer.Argument(help="A directory of profiles (YAML).")],
+) -> None:
+    """Register the profiles of a directory; a changed text becomes a new version."""
+    profiles, bindings = load_profiles(directory)
+    with opened_registry() as registry:
+        stored = [registry.profiles.put(profile) for profile in profiles]
+        for binding in bindings:
+            registry.profiles.bind(binding)
+    for profile in stored:
+        typer.echo(f"profile {profile.name} version {profile.version}")
+
+
+@profiles_app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of a profile, for editors."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(profile_schema()), indent=2).decode())
