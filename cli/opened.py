@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from core.clock import SystemClock
 from core.settings import load_settings
-from devices.decoder import shipped_bindings, shipped_profiles
 from devices.registry import Registry
+from devices.seeding import prepare
 
 
 @contextmanager
@@ -19,10 +19,10 @@ def opened_registry() -> Iterator[Registry]:
         ConfigurationError: the address is wrong.
         RegistryUnavailableError: the database does not answer.
     """
-    registry = Registry.open(load_settings().registry_url, clock=SystemClock())
+    settings = load_settings()
+    registry = Registry.open(settings.registry_url, clock=SystemClock())
     try:
-        registry.migrate()
-        registry.seed(shipped_profiles(), shipped_bindings())
+        prepare(registry, settings)
         yield registry
     finally:
         registry.close()

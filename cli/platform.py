@@ -22,9 +22,9 @@ from core.clock import SystemClock
 from core.errors import ConfigurationError
 from core.metrics import Metrics
 from core.settings import Settings
-from devices.decoder import shipped_bindings, shipped_profiles
 from devices.registry import Registry
 from devices.registry.csv_import import parse_devices_csv
+from devices.seeding import prepare
 from ingest.directory import take_snapshot
 from ingest.worker import Worker, limits_of
 from simulators.fleet import Fleet
@@ -112,8 +112,7 @@ class Platform:
         self._progress("opening the registry")
         registry = Registry.open(settings.registry_url, clock=self._clock)
         self._parts.callback(registry.close)
-        registry.migrate()
-        registry.seed(shipped_profiles(), shipped_bindings())
+        prepare(registry, settings)
         self._progress("opening the store")
         store = open_store(settings)
         self._parts.callback(store.close)

@@ -191,7 +191,7 @@ class Accept:
         while True:
             arrivals = self._collect()
             if arrivals:
-                self._accept(arrivals)
+                self.process(arrivals)
                 for _ in arrivals:
                     self._queue.task_done()
             elif self._stopping.is_set():
@@ -218,7 +218,12 @@ class Accept:
         self._metrics.source_queue.set(self._queue.qsize())
         return arrivals
 
-    def _accept(self, arrivals: list[Arrival]) -> None:
+    def process(self, arrivals: list[Arrival]) -> None:
+        """Judge, commit, then acknowledge: what the stage does with each batch.
+
+        Returns without having acknowledged anything when told to stop while the spool is full or
+        cannot be written.
+        """
         if not self._wait_for_room():
             return
         with self._judging:

@@ -13,6 +13,7 @@ from core.metrics import Metrics
 from core.settings import Settings
 from devices.decoder import Limits
 from devices.registry import Registry
+from devices.seeding import prepare
 from ingest.accept import Accept
 from ingest.arrival import Source
 from ingest.directory import Directory, Snapshot, take_snapshot
@@ -234,7 +235,7 @@ def first_snapshot(
     """
 
     def attempt() -> Snapshot:
-        registry.migrate()
+        prepare(registry, settings)
         return take_snapshot(registry, limits=limits_of(settings))
 
     return wait_for("registry", attempt, stopping=stopping)
