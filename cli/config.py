@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from cli.reference import REFERENCES
 from core.settings import load_settings
+
+
+class Reference(StrEnum):
+    """The references made from the code."""
+
+    SETTINGS = "settings"
+    METRICS = "metrics"
+    QUANTITIES = "quantities"
 
 
 def config(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of TOML.")] = False,
+    reference: Annotated[
+        Reference | None,
+        typer.Option(help="Print docs/settings.md, docs/metrics.md or docs/quantities.md instead."),
+    ] = None,
 ) -> None:
     """Print the effective settings, secrets masked."""
+    if reference is not None:
+        typer.echo(REFERENCES[reference.value](), nl=False)
+        return
     values = load_settings().masked()
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(values), indent=2).decode())
