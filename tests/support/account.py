@@ -1,0 +1,94 @@
+"""What was published, set against what the API says became of it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from tests.support.waiting import until
+
+Totals = dict[tuple[str, str], dict[str, int]]
+
+
+class Api:
+    """The platform, seen only through its API.
+
+    Args:
+        url: where it is.
+        key: an API key.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self.client = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=60.0)
+
+    def get(self, path: str, **query: object) -> Any:
+        """Return the JSON of a GET that succeeds."""
+        answer = self.client.get(path, params={k: str(v) for k, v in query.items()})
+        assert answer.status_code == 200, f"{answer.request.url}: {answer.text}"
+        return answer.json()
+
+    def post(self, path: str, body: object) -> Any:
+        """Return the JSON of a POST that succeeds."""
+        answer = self.client.post(path, json=body)
+        assert answer.is_success, f"{answer.request.url}: {answer.text}"
+        return answer.json()
+
+    def pages(self, path: str, **query: object) -> list[Any]:
+        """Return the items of every page."""
+        items: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = self.get(path, **query, **({"cursor": cursor} if cursor else {}))
+            items += page["items"]
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return items
+
+    def account(self) -> Totals:
+        """Return the ledger of every device, over all hours."""
+        rows = self.pages("/v1/completeness", group="device")
+        return {(row["site"], row["device"]): row for row in rows}
+
+    def alive(self) -> bool:
+        """Say whether it answers."""
+        with contextlib.suppress(httpx.HTTPError):
+            return self.client.get("/health/live").status_code == 200
+        return False
+
+
+def published(report: Path) -> dict[tuple[str, str], int]:
+    """Return what a simulator's report says each device published."""
+    content = msgspec.json.decode(report.read_bytes())
+    assert content["totals"]["unacknowledged"] == 0
+    return {(one["site"], one["device"]): one["published"] for one in content["devices"]}
+
+
+def assert_everything_accounted_for(
+    api: Api, sent: dict[tuple[str, str], int], *, timeout_s: float = 120.0
+) -> Totals:
+    """Wait until nothing is pending, then compare device by device.
+
+    `published = stored + duplicate + dead-lettered` for each device, and no device beside them.
+    """
+
+    def settled() -> bool:
+        rows = api.account()
+        total = sum(row["received"] for row in rows.values())
+        return total >= sum(sent.values()) and not any(row["pending"] for row in rows.values())
+
+    until(settled, what="everything received and nothing pending", timeout_s=timeout_s)
+    rows = api.account()
+    differences = {
+        device: (count, rows.get(device))
+        for device, count in sent.items()
+        if device not in rows
+        or count
+        != rows[device]["stored"] + rows[device]["duplicate"] + rows[device]["dead_lettered"]
+    }
+    assert not differences
+    assert set(rows) <= set(sent) | {key for key, row in rows.items() if row["received"] == 0}
+    return rows
