@@ -7,6 +7,7 @@ import sys
 import typer
 
 from cli.config import config
+from cli.decode import decode, publish
 from cli.devices import devices_app
 from cli.keys import keys_app
 from cli.profiles import profiles_app
@@ -24,6 +25,8 @@ app = typer.Typer(
 app.command()(up)
 app.command()(simulate)
 app.command()(replay)
+app.command()(decode)
+app.command()(publish)
 app.command()(config)
 app.add_typer(devices_app, name="devices")
 app.add_typer(keys_app, name="keys")

@@ -32,7 +32,7 @@ def up(
     ] = True,
     scenario: Annotated[
         str, typer.Option(help="What the simulated devices do: a shipped name or a file.")
-    ] = "demo",
+    ] = "two-parks",
     data_dir: Annotated[
         Path | None, typer.Option(help="Where everything is kept (default: .data).")
     ] = None,

@@ -69,6 +69,9 @@ class Decoded(msgspec.Struct, frozen=True):
             neither its own time nor a counter, seconds.
         simulated: True when the device says that it is a simulator.
         aliases: for metadata: external name -> stable hardware identifier.
+        relative_time: True when the instants of the samples are counted from the time of
+            reception: then they are no instants of the device's own, and identical bytes received
+            later are a new message.
     """
 
     profile: str
@@ -82,6 +85,7 @@ class Decoded(msgspec.Struct, frozen=True):
     dedupe_window_s: float = 2.0
     simulated: bool = False
     aliases: dict[str, str] = msgspec.field(default_factory=dict)
+    relative_time: bool = False
 
 
 class Defect(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     UNKNOWN_UNIT = "unknown_unit"
     OUT_OF_RANGE = "out_of_range"
     DEVICE_CLOCK = "device_clock"
+    DUPLICATE_KEY = "duplicate_key"
     # one point, refused by the store
     STORE_REFUSED = "store_refused"
 

@@ -161,7 +161,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
         site: site slug, or `unassigned`.
         device: as in `LedgerRow`.
         profile: profile that was to decode it, or "".
-        topic: the topic; bytes that are not UTF-8 stand as ``x` and two hexadecimal digits after a backslash`.
+        topic: the topic; bytes that are not UTF-8 stand as Python escapes (`x` and two digits).
         payload: the raw bytes (for scope `points`: the refused points as JSON).
         properties: MQTT 5 properties.
         received_ns: when it was received.

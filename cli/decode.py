@@ -1,0 +1,142 @@
+"""`passerelle decode` and `passerelle publish`: for who writes a device's firmware."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import paho.mqtt.client as mqtt
+import typer
+from paho.mqtt.enums import CallbackAPIVersion
+from rich.console import Console
+from rich.table import Table
+
+from core.broker import BrokerAddress
+from core.clock import SystemClock, iso
+from core.errors import ConfigurationError, PasserelleError, RejectedError
+from core.message import Decoded, RawMessage
+from core.quality import Quality
+from core.quantities import CATALOGUE
+from core.settings import Settings, load_settings
+from devices.decoder import Decoder, Limits, load_profiles, shipped_bindings, shipped_profiles
+from ingest.validate import ClockPolicy, Judged, validate
+
+_SITES = {"elgazala": ZoneInfo("Africa/Tunis"), "diamniadio": ZoneInfo("Africa/Dakar")}
+_WAIT_S = 10.0
+
+Payload = Annotated[
+    str, typer.Argument(help="The payload; @FILE reads it from a file, - from stdin.")
+]
+
+
+def decode(
+    topic: Annotated[str, typer.Argument(help="The topic.")],
+    payload: Payload,
+) -> None:
+    """Show what the platform would make of a message, without a broker or a registry."""
+    settings = load_settings()
+    now_ns = SystemClock().now_ns()
+    message = RawMessage(topic=topic, payload=_bytes(payload), received_ns=now_ns)
+    try:
+        decoded = _decoder(settings).decode(message)
+    except RejectedError as error:
+        raise RejectedError(
+            error.code, f"dead letter, reason {error.code}: {error.detail}"
+        ) from None
+    judged = validate(
+        decoded,
+        site=decoded.site,
+        device=decoded.external_id,
+        received_ns=now_ns,
+        clock=ClockPolicy.from_settings(
+            earliest=settings.ingest.clock_earliest, ahead_s=settings.ingest.clock_ahead_s
+        ),
+    )
+    _show(decoded, judged)
+    if judged.defects and not judged.points:
+        raise typer.Exit(1)
+
+
+def publish(
+    topic: Annotated[str, typer.Argument(help="The topic.")],
+    payload: Payload,
+    *,
+    broker: Annotated[
+        str | None, typer.Option(help="The broker (default: the setting mqtt.url).")
+    ] = None,
+) -> None:
+    """Publish one message at QoS 1, and say when the broker has it."""
+    address = BrokerAddress.parse(broker or load_settings().mqtt.url)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set(address.username, address.password)
+    if address.tls:
+        client.tls_set()
+    try:
+        client.connect(address.host, address.port)
+    except OSError as error:
+        raise PasserelleError(f"the broker {address} cannot be reached: {error}") from None
+    client.loop_start()
+    info = client.publish(topic, _bytes(payload), qos=1)
+    info.wait_for_publish(_WAIT_S)
+    done = info.is_published()
+    client.disconnect()
+    client.loop_stop()
+    if not done:
+        raise PasserelleError(f"the broker {address} did not acknowledge within {_WAIT_S:g} s")
+    typer.echo(f"{address} has it")
+
+
+def _decoder(settings: Settings) -> Decoder:
+    profiles, bindings = shipped_profiles(), shipped_bindings()
+    if settings.registry.profiles_dir is not None:
+        own_profiles, own_bindings = load_profiles(settings.registry.profiles_dir)
+        profiles, bindings = profiles + own_profiles, bindings + own_bindings
+    return Decoder(
+        profiles=profiles,
+        bindings=bindings,
+        sites=_SITES,
+        limits=Limits(
+            max_payload_bytes=settings.ingest.max_payload_bytes,
+            max_depth=settings.ingest.max_depth,
+            max_readings=settings.ingest.max_readings,
+        ),
+    )
+
+
+def _bytes(payload: str) -> bytes:
+    if payload == "-":
+        return sys.stdin.buffer.read()
+    if payload.startswith("@"):
+        try:
+            return Path(payload[1:]).read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"the payload {payload[1:]} cannot be read: {error}") from None
+    return payload.encode()
+
+
+def _show(decoded: Decoded, judged: Judged) -> None:
+    console = Console()
+    console.print(
+        f"profile {decoded.profile}, site {decoded.site}, device {decoded.external_id}, "
+        f"{decoded.kind.value}",
+        highlight=False,
+    )
+    table = Table("quantity", "value", "unit", "time (UTC)", "quality")
+    for point in judged.points:
+        for name, value in point.values.items():
+            quality = Quality(point.quality)
+            table.add_row(
+                name,
+                f"{value:.10g}",
+                CATALOGUE[name].unit,
+                iso(point.time_ns),
+                ", ".join(flag.name or "" for flag in quality) or "good",
+            )
+    if judged.points:
+        console.print(table)
+    for defect in judged.defects:
+        console.print(f"left out ({defect.reason}): {defect.detail}", highlight=False)
+    if not judged.points and not judged.defects:
+        console.print("nothing to store")

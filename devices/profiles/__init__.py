@@ -1,0 +1,1 @@
+"""The profiles that come with Passerelle: one YAML file for each device family."""
