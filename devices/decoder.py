@@ -23,7 +23,8 @@ from devices.profile_files import (
     shipped_profiles,
 )
 from devices.registry.records import Binding, ProfileVersion
-from devices.topics import Found, Router, Template, common_tail, disjoint_filters
+from devices.topic_filters import common_tail, disjoint_filters
+from devices.topics import Found, Router, Template
 
 __all__ = [
     "Decoder",

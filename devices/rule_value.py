@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
@@ -18,8 +17,8 @@ from devices.values import FieldError, number
 _NUMBER_TEXT = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?")
 
 _COMBINED: dict[Combine, Callable[[list[float]], float]] = {
-    "sum": math.fsum,
-    "mean": statistics.fmean,
+    "sum": sum,
+    "mean": lambda numbers: sum(numbers) / len(numbers),
     "minimum": min,
     "maximum": max,
     "first": itemgetter(0),
@@ -137,7 +136,7 @@ def _weighted_mean(
     if type(told) is not list or len(told) != count:
         raise FieldError(Reason.WRONG_TYPE, f"{where}: its weights are not as many as its values")
     pairs = [(reading, number(told[position], where) or 0.0) for position, reading in readings]
-    total = math.fsum(weight for _, weight in pairs)
+    total = sum(weight for _, weight in pairs)
     if total == 0:
         return None  # nothing flows: there is nothing to weigh
-    return math.fsum(reading * weight for reading, weight in pairs) / total
+    return sum(reading * weight for reading, weight in pairs) / total

@@ -15,19 +15,18 @@ from the left. Anything else is ambiguous, and an error when the decoder is buil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.errors import ConfigurationError
 from core.message import MessageKind
+from devices.topic_filters import HASH, PLUS, contains, overlap
 
 _SITE, _DEVICE, _ANY = "{site}", "{device}", "{any}"
 _ONE = frozenset({_SITE, _DEVICE, _ANY})
 _SEVERAL = frozenset({"{device*}", "{any*}"})
 _MAX_SITE, _MAX_DEVICE = 64, 200
 _MAX_CACHED_TOPIC, _MAX_CACHED = 300, 50_000
-
-_PLUS, _HASH = "+", "#"
 
 
 class Found(NamedTuple):
@@ -95,8 +94,8 @@ class Template:
 
     def filter(self) -> str:
         """Return the narrowest MQTT filter that covers the template's topics."""
-        head = [_PLUS if level in _ONE else level for level in self.head]
-        return "/".join([*head, _HASH] if self.star is not None else head)
+        head = [PLUS if level in _ONE else level for level in self.head]
+        return "/".join([*head, HASH] if self.star is not None else head)
 
     def found(self, levels: Sequence[str], index: int) -> Found | None:
         """Return what a topic says that matches this template; None when a name is not usable."""
@@ -129,7 +128,7 @@ class Template:
         if (self.kind is telemetry) != (other.kind is telemetry):
             return other.kind is telemetry
         mine, theirs = self._shape(), other._shape()
-        inside, around = _contains(theirs, mine), _contains(mine, theirs)
+        inside, around = contains(theirs, mine), contains(mine, theirs)
         if inside != around:
             return inside
         if self.profile == other.profile and not inside and self.order() != other.order():
@@ -142,7 +141,7 @@ class Template:
 
     def overlaps(self, other: Template) -> bool:
         """Say whether some topic matches both."""
-        return _overlap(self._shape(), other._shape())
+        return overlap(self._shape(), other._shape())
 
     def order(self) -> tuple[int, ...]:
         """Return how specific each level is, from the left: 0 literal, 1 one level, 2 several."""
@@ -152,35 +151,10 @@ class Template:
         shape: list[str] = []
         for level in self.levels:
             if level in _SEVERAL:
-                shape += [_PLUS, _HASH]  # one level, then any number of them
+                shape += [PLUS, HASH]  # one level, then any number of them
             else:
-                shape.append(_PLUS if level in _ONE else level)
+                shape.append(PLUS if level in _ONE else level)
         return tuple(shape)
-
-
-def _contains(outer: Sequence[str], inner: Sequence[str]) -> bool:
-    """Say whether every topic of `inner` is one of `outer` (False when that is not certain)."""
-    if not outer:
-        return not inner
-    first = outer[0]
-    if first == _HASH:
-        return _contains(outer[1:], inner) or (bool(inner) and _contains(outer, inner[1:]))
-    if not inner or inner[0] == _HASH or first not in {_PLUS, inner[0]}:
-        return False
-    return _contains(outer[1:], inner[1:])
-
-
-def _overlap(one: Sequence[str], two: Sequence[str]) -> bool:
-    """Say whether some topic belongs to both."""
-    if not one or not two:
-        return all(level == _HASH for level in (*one, *two))
-    if one[0] == _HASH:
-        return _overlap(one[1:], two) or _overlap(one, two[1:])
-    if two[0] == _HASH:
-        return _overlap(one, two[1:]) or _overlap(one[1:], two)
-    if one[0] != two[0] and _PLUS not in {one[0], two[0]}:
-        return False
-    return _overlap(one[1:], two[1:])
 
 
 class _Branch:
@@ -284,53 +258,3 @@ class Router:
             bool(level) if wanted in _ONE else level == wanted
             for wanted, level in zip(tail, levels[len(levels) - len(tail) :], strict=True)
         )
-
-
-def common_tail(one: str, two: str) -> int:
-    """Return how many levels, from the right, two templates have in common."""
-    count = 0
-    for left, right in zip(reversed(one.split("/")), reversed(two.split("/")), strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
-
-
-def disjoint_filters(filters: Iterable[str]) -> tuple[str, ...]:
-    """Return filters that cover the same topics without two of them matching one topic.
-
-    A broker may send a message once for each matching filter (MQTT 3.1.1 section 3.3.5, MQTT 5
-    section 3.3.4). Where two filters overlap in part, a wider one takes the place of both.
-    """
-    chosen: list[str] = []
-    for new in sorted(set(filters)):
-        merged = new
-        while True:
-            clash = next((old for old in chosen if _filters_overlap(old, merged)), None)
-            if clash is None:
-                break
-            chosen.remove(clash)
-            merged = _join(clash, merged)
-        chosen.append(merged)
-    return tuple(sorted(chosen))
-
-
-def _filters_overlap(one: str, two: str) -> bool:
-    return _overlap(one.split("/"), two.split("/"))  # `a/#` matches `a` too, as here
-
-
-def _join(one: str, two: str) -> str:
-    """Return the narrowest filter that covers both."""
-    left, right = one.split("/"), two.split("/")
-    if _contains(left, right):
-        return one
-    if _contains(right, left):
-        return two
-    joined: list[str] = []
-    for a, b in zip(left, right, strict=False):
-        if _HASH in {a, b}:
-            break
-        joined.append(a if a == b else _PLUS)
-    if len(left) != len(right) or _HASH in {left[-1], right[-1]}:
-        joined.append(_HASH)
-    return "/".join(joined)

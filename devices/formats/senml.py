@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,7 @@ _UNITS = {"%EL": "%", "EL": "s", "/": "1", "count": "1", "beat/min": "/min"}
 _UNITS_OF_SUMS = {"W": "J", "A": "C", "l/s": "L", "m3/s": "m3", "1/s": "1", "kW": "kJ"}
 """A sum is the value's integral over seconds (RFC 8428 section 4.2)."""
 _ANY = "*"
+_MAX_REMEMBERED, _MAX_REMEMBERED_NAME = 20_000, 200
 
 
 def _exact(written: str) -> Decimal:
@@ -75,34 +76,48 @@ class _NameRule:
         self.value = ValueReader(msgspec.structs.replace(rule, unit=None), where)
         self.with_unit = ValueReader(rule, where)
 
-    def matches(self, pieces: list[str]) -> bool:
-        """Say whether a name's pieces end as the rule says."""
-        mine = self.pieces
-        return len(pieces) >= len(mine) and all(
-            wanted in (_ANY, piece)
-            for wanted, piece in zip(mine, pieces[-len(mine) :], strict=True)
-        )
+
+class _Told(NamedTuple):
+    """What a name means: the rule for it, its quantity; no quantity when it is no reading."""
+
+    rule: _NameRule | None
+    quantity: str | None
 
 
 class _Names:
-    """The rules of a profile, the longest first."""
+    """The meaning of names by the rules of a profile; names seen lately are remembered."""
 
     def __init__(self, profile: Profile) -> None:
         rules = [_NameRule(rule, index) for index, rule in enumerate(profile.rules)]
         self._rules = sorted(rules, key=lambda rule: -len(rule.pieces))
         self._ignored = [tuple(str(piece) for piece in path) for path in profile.ignore]
+        self._seen: dict[str, _Told] = {}
 
-    def rule(self, pieces: list[str]) -> _NameRule | None:
-        """Return the rule for a name, or None."""
-        return next((rule for rule in self._rules if rule.matches(pieces)), None)
+    def meaning(self, name: str) -> _Told:
+        """Return what `name` means."""
+        told = self._seen.get(name)
+        if told is None:
+            told = self._search(name)
+            if len(name) <= _MAX_REMEMBERED_NAME:
+                if len(self._seen) >= _MAX_REMEMBERED:
+                    self._seen.clear()
+                self._seen[name] = told
+        return told
 
-    def ignores(self, pieces: list[str]) -> bool:
-        """Say whether the profile knows the name as no reading."""
-        return any(
-            len(pieces) >= len(path)
-            and all(w in (_ANY, p) for w, p in zip(path, pieces[-len(path) :], strict=True))
-            for path in self._ignored
-        )
+    def _search(self, name: str) -> _Told:
+        pieces = [piece for piece in _PIECES.split(name) if piece]
+        for rule in self._rules:
+            if _ends_in(pieces, rule.pieces):
+                return _Told(rule, rule.quantity)
+        if any(_ends_in(pieces, path) for path in self._ignored):
+            return _Told(None, None)
+        return _Told(None, (pieces[-1] if pieces else "")[:MAX_NAME])
+
+
+def _ends_in(pieces: list[str], wanted: tuple[str, ...]) -> bool:
+    return len(pieces) >= len(wanted) and all(
+        want in (_ANY, piece) for want, piece in zip(wanted, pieces[-len(wanted) :], strict=True)
+    )
 
 
 def _json_reader(profile: Profile, _topic: TopicRule, limits: Limits) -> Reader:
@@ -153,11 +168,9 @@ class _Meaning:
                 self.defects.append(error.defect())
 
     def _record(self, record: Record, units: dict[str, str]) -> None:
-        pieces = [piece for piece in _PIECES.split(record.name) if piece]
-        rule = self._names.rule(pieces)
-        if rule is None and self._names.ignores(pieces):
+        rule, name = self._names.meaning(record.name)
+        if name is None:
             return
-        name = rule.quantity if rule else (pieces[-1] if pieces else "")[:MAX_NAME]
         unit = record.unit
         if unit is None and _is_resource(record.name, _VALUE):
             unit = units.get(record.name[: -len(_VALUE)])

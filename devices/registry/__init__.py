@@ -1,0 +1,33 @@
+"""The registry: sites, devices, profiles, keys, accounts. SQLite by default, PostgreSQL beyond."""
+
+from devices.registry.errors import RegistryUnavailableError
+from devices.registry.inventory import ImportResult
+from devices.registry.records import (
+    ApiKey,
+    Binding,
+    DeadLetter,
+    DeadLetterState,
+    Device,
+    LedgerRow,
+    ProfileVersion,
+    ReplayRequest,
+    Site,
+    WorkerStatus,
+)
+from devices.registry.registry import Registry
+
+__all__ = [
+    "ApiKey",
+    "Binding",
+    "DeadLetter",
+    "DeadLetterState",
+    "Device",
+    "ImportResult",
+    "LedgerRow",
+    "ProfileVersion",
+    "Registry",
+    "RegistryUnavailableError",
+    "ReplayRequest",
+    "Site",
+    "WorkerStatus",
+]

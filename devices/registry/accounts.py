@@ -1,0 +1,146 @@
+"""The workers' ledgers, as they publish them, and their signs of life."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, func, select, tuple_
+
+from devices.registry.database import Database, storable, upsert
+from devices.registry.records import LedgerRow, WorkerStatus
+from devices.registry.tables import NAME, SLUG, ledger, workers
+
+_COUNTS = ("received", "stored", "duplicate", "dead_lettered", "pending", "redelivered")
+
+
+class LedgerRepository:
+    """The ledgers of all workers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def publish(self, rows: Sequence[LedgerRow]) -> None:
+        """Take a worker's rows; a row of the same worker, site, device and hour is replaced."""
+        values = {
+            (row.worker, row.site, row.device, row.hour): {
+                **msgspec.structs.asdict(row),
+                "site": storable(row.site, longest=NAME),
+                "device": storable(row.device, longest=NAME),
+            }
+            for row in rows
+        }
+        with self._database.write() as connection:
+            upsert(connection, ledger, list(values.values()))
+
+    def read(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        after: tuple[str, str, int] | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[LedgerRow]:
+        """Return rows by (site, device, hour), each the sum over all workers.
+
+        Args:
+            site: only this site.
+            device: only this device.
+            start_hour: first hour, inclusive, seconds since the epoch.
+            end_hour: last hour, exclusive.
+            after: (site, device, hour) at which the page before ended.
+            limit: most rows to return.
+        """
+        key = (ledger.c.site, ledger.c.device, ledger.c.hour)
+        query = _filtered(
+            select(*key, *_sums()).group_by(*key).order_by(*key),
+            site=site,
+            device=device,
+            start_hour=start_hour,
+            end_hour=end_hour,
+        )
+        if after is not None:
+            query = query.where(tuple_(*key) > after)
+        if limit is not None:
+            query = query.limit(limit)
+        with self._database.read() as connection:
+            return [
+                LedgerRow(worker="", **{name: _plain(value) for name, value in row.items()})
+                for row in connection.execute(query).mappings()
+            ]
+
+    def totals(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+    ) -> LedgerRow:
+        """Return the sum of the rows that `read` would return."""
+        query = _filtered(
+            select(*_sums()), site=site, device=device, start_hour=start_hour, end_hour=end_hour
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one()
+        counts = {name: int(row[name] or 0) for name in _COUNTS}
+        return LedgerRow(worker="", site=site or "", device=device or "", hour=0, **counts)
+
+
+class WorkerRepository:
+    """The workers' last signs of life."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def report(self, status: WorkerStatus) -> None:
+        """Take a worker's sign of life."""
+        values = msgspec.structs.asdict(status) | {
+            "facts": msgspec.json.encode(status.facts).decode(),
+            "store": storable(status.store),
+            "host": storable(status.host, longest=NAME),
+            "version": storable(status.version, longest=SLUG),
+        }
+        with self._database.write() as connection:
+            upsert(connection, workers, [values])
+
+    def list(self) -> builtins.list[WorkerStatus]:
+        """Return the last sign of life of every worker, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(workers).order_by(workers.c.worker)).mappings()
+            return [
+                WorkerStatus(**(dict(row) | {"facts": msgspec.json.decode(row["facts"])}))
+                for row in rows
+            ]
+
+
+def _sums() -> list[Any]:
+    return [func.sum(ledger.c[name]).label(name) for name in _COUNTS]
+
+
+def _filtered(
+    query: Select[Any],
+    *,
+    site: str | None,
+    device: str | None,
+    start_hour: int | None,
+    end_hour: int | None,
+) -> Select[Any]:
+    if site is not None:
+        query = query.where(ledger.c.site == site)
+    if device is not None:
+        query = query.where(ledger.c.device == device)
+    if start_hour is not None:
+        query = query.where(ledger.c.hour >= start_hour)
+    if end_hour is not None:
+        query = query.where(ledger.c.hour < end_hour)
+    return query
+
+
+def _plain(value: Any) -> Any:
+    """PostgreSQL sums BIGINT to NUMERIC."""
+    return value if isinstance(value, str) else int(value)

@@ -1,0 +1,225 @@
+"""The workers' dead letters, as they publish them, and the replays that people ask for."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, insert, select, tuple_, update
+
+from core.clock import Clock
+from core.errors import ConflictError, NotFoundError
+from devices.registry.database import Database, storable, upsert
+from devices.registry.records import DeadLetter, DeadLetterState, ReplayRequest
+from devices.registry.tables import NAME, SLUG, dead_letters, replay_requests
+
+_CHUNK = 400
+
+
+class DeadLetterRepository:
+    """The dead letters of all workers."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def publish(self, letters: Sequence[DeadLetter]) -> None:
+        """Take a worker's dead letters; one of the same id is replaced."""
+        with self._database.write() as connection:
+            upsert(connection, dead_letters, [_values(letter) for letter in letters])
+
+    def get(self, letter: str) -> DeadLetter:
+        """Return one dead letter.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        with self._database.read() as connection:
+            row = (
+                connection.execute(select(dead_letters).where(dead_letters.c.id == letter))
+                .mappings()
+                .first()
+            )
+        if row is None:
+            raise NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
+        return _letter(row)
+
+    def list(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        reason: str | None = None,
+        scope: str | None = None,
+        state: str | None = None,
+        worker: str | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        after: str | None = None,
+        limit: int = 1000,
+    ) -> builtins.list[DeadLetter]:
+        """Return dead letters, the newest first, at most `limit`.
+
+        Args:
+            site: only this site.
+            device: only this device.
+            reason: only this reason.
+            scope: only this scope.
+            state: only this state.
+            worker: only this worker.
+            since_ns: received then or later, nanoseconds since the epoch.
+            until_ns: received before then.
+            after: id at which the page before ended.
+            limit: most letters to return.
+        """
+        columns = dead_letters.c
+        order = (columns.received_ns, columns.id)
+        query = select(dead_letters).order_by(*(column.desc() for column in order)).limit(limit)
+        for name, wanted in (
+            ("site", site),
+            ("device", device),
+            ("reason", reason),
+            ("scope", scope),
+            ("state", state),
+            ("worker", worker),
+        ):
+            if wanted is not None:
+                query = query.where(columns[name] == wanted)
+        if since_ns is not None:
+            query = query.where(columns.received_ns >= since_ns)
+        if until_ns is not None:
+            query = query.where(columns.received_ns < until_ns)
+        with self._database.read() as connection:
+            if after is not None:
+                at = connection.execute(
+                    select(columns.received_ns).where(columns.id == after)
+                ).scalar()
+                if at is None:
+                    return []
+                query = query.where(tuple_(*order) < (at, after))
+            return [_letter(row) for row in connection.execute(query).mappings()]
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many there are, by (reason, state)."""
+        key = (dead_letters.c.reason, dead_letters.c.state)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*key, func.count()).group_by(*key))
+            return {(reason, state): count for reason, state, count in rows.tuples()}
+
+    def request_replay(
+        self, letters: Sequence[str], requested_by: str
+    ) -> builtins.list[ReplayRequest]:
+        """Ask the workers to judge dead letters again; return one request for each worker.
+
+        Raises:
+            NotFoundError: one does not exist; nothing is asked.
+            ConflictError: one is not open; nothing is asked.
+        """
+        now_ns = self._clock.now_ns()
+        with self._database.write() as connection:
+            by_worker = _open_letters(connection, list(dict.fromkeys(letters)))
+            requests = []
+            for worker, ids in by_worker.items():
+                made = connection.execute(
+                    insert(replay_requests).values(
+                        worker=worker,
+                        dead_letters=msgspec.json.encode(ids).decode(),
+                        requested_by=storable(requested_by, longest=NAME),
+                        created_ns=now_ns,
+                        replayed=0,
+                        failed=0,
+                    )
+                )
+                key = made.inserted_primary_key
+                assert key is not None  # noqa: S101 - both databases return it
+                requests.append(
+                    ReplayRequest(
+                        id=int(key[0]),
+                        dead_letters=tuple(ids),
+                        worker=worker,
+                        requested_by=storable(requested_by, longest=NAME),
+                        created_ns=now_ns,
+                    )
+                )
+        return requests
+
+    def replay_requests(self, worker: str) -> builtins.list[ReplayRequest]:
+        """Return what a worker has been asked and has not finished, oldest first."""
+        columns = replay_requests.c
+        query = (
+            select(replay_requests)
+            .where(columns.worker == worker, columns.finished_ns.is_(None))
+            .order_by(columns.id)
+        )
+        with self._database.read() as connection:
+            return [_request(row) for row in connection.execute(query).mappings()]
+
+    def finish_replay(self, request: int, replayed: int, failed: int) -> None:
+        """Note what came of a request."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(replay_requests)
+                .where(replay_requests.c.id == request)
+                .values(finished_ns=self._clock.now_ns(), replayed=replayed, failed=failed)
+            )
+
+    def get_request(self, request: int) -> ReplayRequest:
+        """Return one request.
+
+        Raises:
+            NotFoundError: there is none of that number.
+        """
+        with self._database.read() as connection:
+            row = (
+                connection.execute(select(replay_requests).where(replay_requests.c.id == request))
+                .mappings()
+                .first()
+            )
+        if row is None:
+            raise NotFoundError(f"there is no replay {request}")
+        return _request(row)
+
+
+def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, list[str]]:
+    columns = dead_letters.c
+    found: dict[str, tuple[str, str]] = {}
+    for start in range(0, len(letters), _CHUNK):
+        rows = connection.execute(
+            select(columns.id, columns.worker, columns.state).where(
+                columns.id.in_(letters[start : start + _CHUNK])
+            )
+        )
+        found.update({key: (worker, state) for key, worker, state in rows.tuples()})
+    by_worker: dict[str, list[str]] = {}
+    for letter in letters:
+        if letter not in found:
+            raise NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
+        worker, state = found[letter]
+        if state != DeadLetterState.OPEN:
+            raise ConflictError(f"dead letter {letter!r} is {state}; only an open one is replayed")
+        by_worker.setdefault(worker, []).append(letter)
+    return by_worker
+
+
+def _values(letter: DeadLetter) -> dict[str, Any]:
+    return msgspec.structs.asdict(letter) | {
+        "properties": msgspec.json.encode(letter.properties).decode(),
+        "topic": storable(letter.topic),
+        "detail": storable(letter.detail),
+        "site": storable(letter.site, longest=NAME),
+        "device": storable(letter.device, longest=NAME),
+        "profile": storable(letter.profile, longest=SLUG),
+    }
+
+
+def _letter(row: Any) -> DeadLetter:
+    return DeadLetter(
+        **(dict(row) | {"properties": msgspec.json.decode(row["properties"], type=dict[str, str])})
+    )
+
+
+def _request(row: Any) -> ReplayRequest:
+    ids = msgspec.json.decode(row["dead_letters"], type=tuple[str, ...])
+    return ReplayRequest(**(dict(row) | {"dead_letters": ids}))

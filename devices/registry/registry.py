@@ -1,0 +1,85 @@
+"""The registry: what the platform knows of sites, devices, profiles, keys and accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import insert, select
+
+from core.clock import Clock
+from devices.registry.accounts import LedgerRepository, WorkerRepository
+from devices.registry.database import Database, bump
+from devices.registry.inventory import DeviceRepository
+from devices.registry.keys import KeyRepository
+from devices.registry.letters import DeadLetterRepository
+from devices.registry.migrate import migrate
+from devices.registry.places import PILOT_SITES, SiteRepository
+from devices.registry.profiles import ProfileRepository
+from devices.registry.records import Binding, ProfileVersion
+from devices.registry.tables import revision, sites
+
+
+class Registry:
+    """One database, open. Every method is one short transaction; any thread may call.
+
+    Every method raises `RegistryUnavailableError` when the database does not answer.
+
+    Attributes:
+        sites: the sites.
+        devices: the devices and their aliases.
+        profiles: the profiles and their topics.
+        keys: the API keys.
+        ledger: the workers' ledgers.
+        dead_letters: the workers' dead letters, and replays.
+        workers: the workers' signs of life.
+    """
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self.sites = SiteRepository(database)
+        self.devices = DeviceRepository(database, clock=clock)
+        self.profiles = ProfileRepository(database, clock=clock)
+        self.keys = KeyRepository(database, clock=clock)
+        self.ledger = LedgerRepository(database)
+        self.dead_letters = DeadLetterRepository(database, clock=clock)
+        self.workers = WorkerRepository(database)
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock) -> Registry:
+        """Open the registry at `url`; nothing is connected yet.
+
+        Raises:
+            ConfigurationError: the address is of no database that the registry can be kept in.
+        """
+        return cls(Database(url), clock=clock)
+
+    def migrate(self) -> None:
+        """Bring the tables to the present form; several processes may do so at once."""
+        migrate(self._database)
+
+    def seed(self, profiles: Iterable[ProfileVersion], bindings: Iterable[Binding]) -> None:
+        """Add the pilot sites, these profiles and these bindings, where they are missing."""
+        with self._database.write() as connection:
+            known = set(connection.execute(select(sites.c.id)).scalars())
+            missing = [site for site in PILOT_SITES if site.id not in known]
+            if missing:
+                connection.execute(
+                    insert(sites), [msgspec.structs.asdict(site) for site in missing]
+                )
+                bump(connection)
+        self.profiles.seed(profiles, bindings)
+
+    def ping(self) -> None:
+        """Return when the database answers."""
+        with self._database.read() as connection:
+            connection.execute(select(1))
+
+    def revision(self) -> int:
+        """Return a number that grows with each change of sites, devices, profiles or bindings."""
+        with self._database.read() as connection:
+            return int(connection.execute(select(revision.c.value)).scalar() or 0)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()

@@ -1,0 +1,180 @@
+"""The registry's tables. A change here needs a migration; a test compares the two.
+
+Instants are nanoseconds since the epoch, hours are seconds since the epoch, both BIGINT. `ledger`
+and `dead_letters` refer to no device: they may name one that is not registered.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+NAME = 200
+"""Longest name of anything, characters."""
+SLUG = 64
+"""Longest slug, characters."""
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("id", String(SLUG), primary_key=True),
+    Column("name", String(NAME), nullable=False),
+    Column("zone", String(SLUG), nullable=False),
+    Column("country", String(2), nullable=False),
+    Column("latitude", Float, nullable=False),
+    Column("longitude", Float, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", String(SLUG), primary_key=True),
+    Column("site", String(SLUG), ForeignKey("sites.id"), nullable=False),
+    Column("profile", String(SLUG), nullable=False),
+    Column("external_id", String(NAME), nullable=False),
+    Column("name", String(NAME), nullable=False),
+    Column("building", String(NAME), nullable=False),
+    Column("zone", String(NAME), nullable=False),
+    Column("interval_s", Float),
+    Column("enrolled", Boolean, nullable=False),
+    Column("hardware_id", String(NAME), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    UniqueConstraint("site", "profile", "external_id"),
+)
+
+device_aliases = Table(
+    "device_aliases",
+    metadata,
+    Column("site", String(SLUG), primary_key=True),
+    Column("profile", String(SLUG), primary_key=True),
+    Column("external_name", String(NAME), primary_key=True),
+    Column("hardware_id", String(NAME), nullable=False),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("name", String(SLUG), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("template", String(NAME), primary_key=True),
+    Column("profile", String(SLUG), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("site", String(SLUG), nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(SLUG), primary_key=True),
+    Column("name", String(NAME), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("revoked_ns", BigInteger),
+    Column("last_used_ns", BigInteger),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("site", String(NAME), primary_key=True),
+    Column("device", String(NAME), primary_key=True),
+    Column("hour", BigInteger, primary_key=True),
+    Column("worker", String(SLUG), primary_key=True),
+    Column("received", BigInteger, nullable=False),
+    Column("stored", BigInteger, nullable=False),
+    Column("duplicate", BigInteger, nullable=False),
+    Column("dead_lettered", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("redelivered", BigInteger, nullable=False),
+    CheckConstraint("received = stored + duplicate + dead_lettered + pending", name="balanced"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", String(SLUG), primary_key=True),
+    Column("worker", String(SLUG), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("reason", String(SLUG), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("site", String(NAME), nullable=False),
+    Column("device", String(NAME), nullable=False),
+    Column("profile", String(SLUG), nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("properties", Text, nullable=False),
+    Column("received_ns", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Index(None, "received_ns", "id"),
+    Index(None, "reason", "state"),
+)
+
+replay_requests = Table(
+    "replay_requests",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("worker", String(SLUG), nullable=False),
+    Column("dead_letters", Text, nullable=False),
+    Column("requested_by", String(NAME), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("finished_ns", BigInteger),
+    Column("replayed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Index(None, "worker", "finished_ns"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", String(SLUG), primary_key=True),
+    Column("host", String(NAME), nullable=False),
+    Column("version", String(SLUG), nullable=False),
+    Column("seen_ns", BigInteger, nullable=False),
+    Column("connected", Boolean, nullable=False),
+    Column("store", Text, nullable=False),
+    Column("spool_bytes", BigInteger, nullable=False),
+    Column("spool_full", Boolean, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("facts", Text, nullable=False),
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
