@@ -13,6 +13,7 @@ import socket
 import subprocess
 import threading
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -66,16 +67,32 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto", path=path)
 
 
-def embedded_broker(*, directory: Path, port: int) -> EmbeddedBroker:
-    """Return the best broker that this machine has, not started.
+class BrokerKind(StrEnum):
+    """Which broker `passerelle up` runs."""
+
+    AUTO = "auto"
+    MOSQUITTO = "mosquitto"
+    AMQTT = "amqtt"
+
+
+def embedded_broker(
+    *, directory: Path, port: int, kind: BrokerKind = BrokerKind.AUTO
+) -> EmbeddedBroker:
+    """Return the broker asked for, or the best that this machine has; not started.
 
     Args:
         directory: where it may keep files.
         port: where it is to listen, on 127.0.0.1.
+        kind: auto takes mosquitto where it is installed, else amqtt.
+
+    Raises:
+        ConfigurationError: mosquitto is asked for and is not installed.
     """
-    binary = find_mosquitto()
+    binary = None if kind is BrokerKind.AMQTT else find_mosquitto()
     if binary is not None:
         return MosquittoProcess(binary=binary, directory=directory, port=port)
+    if kind is BrokerKind.MOSQUITTO:
+        raise ConfigurationError("mosquitto is not installed; install it or use --broker amqtt")
     return AmqttThread(port=port)
 
 

@@ -13,7 +13,7 @@ from cli.keys import keys_app
 from cli.profiles import profiles_app
 from cli.up import up
 from core.errors import ConfigurationError, PasserelleError
-from simulators.commands import replay, simulate
+from simulators.commands import capture, replay, simulate
 
 app = typer.Typer(
     name="passerelle",
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(simulate)
 app.command()(replay)
+app.command()(capture)
 app.command()(decode)
 app.command()(publish)
 app.command()(config)

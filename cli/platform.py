@@ -16,7 +16,7 @@ import msgspec
 
 from api.app import create_app
 from api.server import ApiServer
-from cli.embedded_broker import EmbeddedBroker, embedded_broker
+from cli.embedded_broker import BrokerKind, EmbeddedBroker, embedded_broker
 from cli.ports import any_free, is_free, require_free
 from core.clock import SystemClock
 from core.errors import ConfigurationError
@@ -56,6 +56,7 @@ class Platform:
         external_broker: use the broker of the settings instead of an embedded one.
         mqtt_port: where the embedded broker listens; None for 1883, or any free port when that is
             taken.
+        broker: which embedded broker.
         progress: called with one line before each step.
     """
 
@@ -66,12 +67,14 @@ class Platform:
         simulators: str | None,
         external_broker: bool,
         mqtt_port: int | None,
+        broker: BrokerKind,
         progress: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._scenario = simulators
         self._external = external_broker
         self._mqtt_port = mqtt_port
+        self._broker = broker
         self._progress = progress
         self._clock = SystemClock()
         self._metrics = Metrics()
@@ -155,7 +158,9 @@ class Platform:
             port = _DEFAULT_MQTT_PORT if is_free(_DEFAULT_MQTT_PORT) else any_free()
         else:
             require_free(port, what="the broker", option="--mqtt-port")
-        broker: EmbeddedBroker = embedded_broker(directory=settings.data_dir / "broker", port=port)
+        broker: EmbeddedBroker = embedded_broker(
+            directory=settings.data_dir / "broker", port=port, kind=self._broker
+        )
         self._progress(f"starting the broker ({broker.kind})")
         broker.start()
         self._parts.callback(broker.stop)

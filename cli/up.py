@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.data_directory import DataDirectory
+from cli.embedded_broker import BrokerKind
 from cli.platform import Counts, Platform
 from core.logs import configure_logging
 from core.settings import LoggingSettings, load_settings
@@ -41,6 +42,9 @@ def up(
         int | None,
         typer.Option(help="Port of the broker (default: 1883, or a free one if that is taken)."),
     ] = None,
+    broker: Annotated[
+        BrokerKind, typer.Option(help="The embedded broker; auto: mosquitto if installed.")
+    ] = BrokerKind.AUTO,
     external_broker: Annotated[
         bool, typer.Option("--external-broker", help="Use the broker of the setting mqtt.url.")
     ] = False,
@@ -68,6 +72,7 @@ def up(
             simulators=scenario if simulators else None,
             external_broker=external_broker,
             mqtt_port=mqtt_port,
+            broker=broker,
             progress=lambda line: console.print(f"  {line} ..."),
         )
         console.print("[bold]Passerelle[/bold] is starting")

@@ -159,7 +159,7 @@ def duplicate_keys(payload: bytes, document: Any) -> list[Defect]:
                 twice[name] = None
             seen.add(name)
 
-    json.loads(payload, object_pairs_hook=note, parse_float=len, parse_int=len)
+    json.loads(payload.decode(), object_pairs_hook=note, parse_float=len, parse_int=len)
     return duplicate_defects(list(twice))
 
 

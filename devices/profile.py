@@ -178,7 +178,7 @@ class Profile(_Strict, frozen=True):
 
 def profile_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of a profile, for editors (`docs/profile.schema.json`)."""
-    schema = msgspec.json.schema(Profile)
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Profile)))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Passerelle device profile",

@@ -49,8 +49,10 @@ _AT = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
 _CONSTANTS = {"null": None, "~": None, "": None, "true": True, "false": False}
-_INTEGER = re.compile(r"[-+]?\d{1,18}")
-_FLOAT = re.compile(r"[-+]?(?:\d{1,40}\.\d{0,40}|\.\d{1,40}|\d{1,40}(?=[eE]))(?:[eE][-+]?\d{1,3})?")
+_INTEGER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+_FLOAT = re.compile(
+    r"[-+]?(?:\d{1,40}\.\d{0,40}|\.\d{1,40}|\d{1,40}(?=[eE]))(?:[eE][-+]?\d{1,3})?", re.ASCII
+)
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 

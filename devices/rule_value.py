@@ -14,7 +14,9 @@ from core.units import IDENTITY, conversion
 from devices.profile import Combine, ProfileProblem, Rule, Segment
 from devices.values import FieldError, number
 
-_NUMBER_TEXT = re.compile(r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?")
+_NUMBER_TEXT = re.compile(
+    r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?", re.ASCII
+)
 
 _COMBINED: dict[Combine, Callable[[list[float]], float]] = {
     "sum": sum,

@@ -213,7 +213,7 @@ class DeviceRepository:
             rows = connection.execute(
                 select(columns.external_name, columns.hardware_id).where(ours)
             )
-            if dict(rows.tuples().all()) == wanted:
+            if dict(rows.all()) == wanted:
                 return
             connection.execute(delete(device_aliases).where(ours))
             upsert(

@@ -106,7 +106,7 @@ class DeadLetterRepository:
         key = (dead_letters.c.reason, dead_letters.c.state)
         with self._database.read() as connection:
             rows = connection.execute(select(*key, func.count()).group_by(*key))
-            return {(reason, state): count for reason, state, count in rows.tuples()}
+            return {(reason, state): count for reason, state, count in rows}
 
     def request_replay(
         self, letters: Sequence[str], requested_by: str
@@ -191,7 +191,7 @@ def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, l
                 columns.id.in_(letters[start : start + _CHUNK])
             )
         )
-        found.update({key: (worker, state) for key, worker, state in rows.tuples()})
+        found.update({key: (worker, state) for key, worker, state in rows})
     by_worker: dict[str, list[str]] = {}
     for letter in letters:
         if letter not in found:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.support.waiting import until
+from tests.servers.waiting import wait_until
 
 Totals = dict[tuple[str, str], dict[str, int]]
 
@@ -37,20 +37,19 @@ class Api:
         assert answer.is_success, f"{answer.request.url}: {answer.text}"
         return answer.json()
 
-    def pages(self, path: str, **query: object) -> list[Any]:
-        """Return the items of every page."""
-        items: list[Any] = []
-        cursor: str | None = None
+    def pages(self, path: str, items: str, **query: object) -> list[Any]:
+        """Return what stands under `items` on every page."""
+        found: list[Any] = []
+        page = self.get(path, **query)
         while True:
-            page = self.get(path, **query, **({"cursor": cursor} if cursor else {}))
-            items += page["items"]
-            cursor = page.get("next_cursor")
-            if not cursor:
-                return items
+            found += page[items]
+            if not page["next"]:
+                return found
+            page = self.get(page["next"])
 
     def account(self) -> Totals:
         """Return the ledger of every device, over all hours."""
-        rows = self.pages("/v1/completeness", group="device")
+        rows = self.pages("/v1/completeness", "rows", group="device")
         return {(row["site"], row["device"]): row for row in rows}
 
     def alive(self) -> bool:
@@ -64,7 +63,11 @@ def published(report: Path) -> dict[tuple[str, str], int]:
     """Return what a simulator's report says each device published."""
     content = msgspec.json.decode(report.read_bytes())
     assert content["totals"]["unacknowledged"] == 0
-    return {(one["site"], one["device"]): one["published"] for one in content["devices"]}
+    return {
+        (one["site"], one["device"]): one["published"]
+        for one in content["devices"]
+        if one["published"]
+    }
 
 
 def assert_everything_accounted_for(
@@ -80,7 +83,7 @@ def assert_everything_accounted_for(
         total = sum(row["received"] for row in rows.values())
         return total >= sum(sent.values()) and not any(row["pending"] for row in rows.values())
 
-    until(settled, what="everything received and nothing pending", timeout_s=timeout_s)
+    wait_until(settled, what="everything received and nothing pending", seconds=timeout_s)
     rows = api.account()
     differences = {
         device: (count, rows.get(device))
