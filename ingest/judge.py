@@ -209,4 +209,6 @@ def _utf8(topic: bytes) -> str | None:
 
 
 def _has_own_time(decoded: Decoded) -> bool:
-    return not decoded.relative_time and any(sample.time_ns is not None for sample in decoded.samples)
+    return not decoded.relative_time and any(
+        sample.time_ns is not None for sample in decoded.samples
+    )

@@ -159,6 +159,16 @@ class Worker:
         return self._source.subscribed()
 
     @property
+    def delivered(self) -> int:
+        """Messages that the source has handed over since the start."""
+        return self._accept.delivered
+
+    @property
+    def full(self) -> bool:
+        """Whether acknowledging has stopped, because the spool is full or cannot be written."""
+        return self._accept.outage is not None
+
+    @property
     def pending(self) -> int:
         """Messages on disk that the store has not confirmed."""
         return self._spool.pending

@@ -2,78 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from core.clock import NS_PER_S, SystemClock, iso
-from core.metrics import Metrics
+from core.clock import NS_PER_S, SystemClock
 from core.quality import Quality
-from core.reading import DeviceKey, Reading
+from core.reading import DeviceKey
 from core.reasons import Reason, Scope
 from core.settings import Settings, load_settings
-from devices.registry import DeadLetter, Device, Registry
-from ingest.memory_source import MemorySource
-from ingest.worker import Worker, first_snapshot
-from storage.backends.memory import MemoryStore
-from storage.ports import Selection
+from devices.registry import Device
 from tests.servers.waiting import wait_until
-
-TOPIC = "passerelle/v1/elgazala/thermo-1/telemetry"
-KEY = DeviceKey("elgazala", "thermo-1")
-NOW = SystemClock().now_ns()
-
-
-class Bench:
-    """A worker on a registry and a store of its own, fed by hand."""
-
-    def __init__(self, settings: Settings) -> None:
-        clock = SystemClock()
-        self.registry = Registry.open(settings.registry_url, clock=clock)
-        self.store = MemoryStore()
-        self.source = MemorySource(clock=clock)
-        snapshot = first_snapshot(self.registry, settings, stopping=threading.Event())
-        assert snapshot is not None
-        self.registry.devices.add(
-            Device(id="thermo-1", site="elgazala", profile="passerelle", external_id="thermo-1")
-        )
-        snapshot = first_snapshot(self.registry, settings, stopping=threading.Event())
-        assert snapshot is not None
-        self.worker = Worker(
-            settings=settings,
-            registry=self.registry,
-            store=self.store,
-            snapshot=snapshot,
-            clock=clock,
-            metrics=Metrics(),
-            source=self.source,
-        )
-        self.sent = 0
-
-    def publish(self, payload: bytes, topic: str | bytes = TOPIC) -> None:
-        self.sent += 1
-        self.source.publish(topic, payload)
-
-    def settle(self) -> None:
-        wait_until(
-            lambda: self.worker.totals()["received"] >= self.sent, what="received", seconds=20
-        )
-        assert self.worker.settle(timeout_s=20)
-        wait_until(
-            lambda: self.registry.ledger.totals().received >= self.sent, what="told", seconds=20
-        )
-
-    def letters(self) -> list[DeadLetter]:
-        return self.registry.dead_letters.list()
-
-    def readings(self) -> list[Reading]:
-        selection = Selection(
-            (KEY,), ("air_temperature", "relative_humidity"), 0, NOW + 3600 * NS_PER_S
-        )
-        return list(self.store.read(selection, limit=1000).readings)
+from tests.support.bench import TOPIC, Bench, message
 
 
 @pytest.fixture
@@ -85,15 +26,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture
 def bench(settings: Settings) -> Iterator[Bench]:
     made = Bench(settings)
-    made.worker.start()
+    made.start()
     yield made
-    made.worker.stop()
-    made.registry.close()
-
-
-def message(seq: int, values: object, *, t: object = None) -> bytes:
-    at = iso(NOW - 60 * NS_PER_S + seq) if t is None else t
-    return msgspec.json.encode({"seq": seq, "boot": 1, "t": at, "v": values})
+    made.stop()
 
 
 GOOD = {"air_temperature": 21.5}
@@ -262,7 +197,7 @@ def test_an_unknown_device_enrols_itself_where_the_setting_says_so(
         update={"ingest": settings.ingest.model_copy(update={"unknown_device": "enrol"})}
     )
     bench = Bench(enrolling)
-    bench.worker.start()
+    bench.start()
     bench.publish(message(1, GOOD), "passerelle/v1/diamniadio/New Sensor/telemetry")
     bench.settle()
 
@@ -278,5 +213,4 @@ def test_an_unknown_device_enrols_itself_where_the_setting_says_so(
     )
     assert bench.store.latest([DeviceKey("diamniadio", "new-sensor")])[0].value == 21.5
     assert (tmp_path / "spool-worker-1.db").exists()
-    bench.worker.stop()
-    bench.registry.close()
+    bench.stop()
