@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import msgspec
@@ -24,6 +24,16 @@ class Api:
 
     def __init__(self, url: str, key: str) -> None:
         self.client = httpx.Client(base_url=url, headers={"X-API-Key": key}, timeout=60.0)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def get(self, path: str, **query: object) -> Any:
         """Return the JSON of a GET that succeeds."""

@@ -30,7 +30,7 @@ class Listener:
             CallbackAPIVersion.VERSION2, client_id=f"listener-{secrets.token_hex(4)}"
         )
         self._client.on_connect = self._subscribe
-        self._client.on_subscribe = lambda *_: self._ready.set()
+        self._client.on_subscribe = self._confirmed
         self._client.on_message = self._keep
         self._ready = threading.Event()
         self.heard: list[tuple[str, bytes]] = []
@@ -68,6 +68,9 @@ class Listener:
 
     def _subscribe(self, client: mqtt.Client, *_: Any) -> None:
         client.subscribe("#", qos=1)
+
+    def _confirmed(self, *_: Any) -> None:
+        self._ready.set()
 
     def _keep(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         self.heard.append((message.topic, bytes(message.payload)))

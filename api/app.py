@@ -1,0 +1,113 @@
+"""The application: routes, errors, keys and metrics put together, without any global state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import version
+
+from fastapi import Depends
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.documentation import DESCRIPTION, TAGS, DocumentedApi
+from api.middleware import BodyBound, Observation
+from api.parameters import query_parameters, strict_query
+from api.problems import on_http_exception, on_passerelle_error, on_validation_error
+from api.readiness import Readiness
+from api.routes import (
+    completeness,
+    dead_letters,
+    devices,
+    health,
+    quantities,
+    readings,
+    sites,
+)
+from api.routes import (
+    metrics as metrics_route,
+)
+from api.security import Authentication, KeyVerifier, key_schemes
+from api.services import Services
+from api.watched_store import WatchedStore
+from core.clock import Clock
+from core.errors import PasserelleError
+from core.logs import Outage, logger
+from core.metrics import Metrics
+from core.settings import Settings
+from devices.registry import Registry
+from storage.ports import PointReader
+
+_WITH_KEY = (sites, quantities, devices, readings, completeness, dead_letters, metrics_route)
+
+
+def create_app(
+    *,
+    settings: Settings,
+    registry: Registry,
+    store: PointReader,
+    metrics: Metrics,
+    clock: Clock,
+) -> DocumentedApi:
+    """Return the API over the given parts.
+
+    It owns none of them: whoever opened the registry and the store closes them, after the server
+    has stopped. `/` is left free.
+
+    Args:
+        settings: the section `api` bounds queries and pages.
+        registry: migrated.
+        store: what readings are read from.
+        metrics: where requests are counted, and what `/metrics` shows.
+        clock: where now comes from.
+    """
+    log = logger("api")
+    watched = WatchedStore(store, outage=Outage(log, "store"))
+    app = DocumentedApi(
+        title="Passerelle",
+        version=version("passerelle"),
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False},
+    )
+    app.state.services = Services(
+        settings=settings,
+        registry=registry,
+        store=watched,
+        metrics=metrics,
+        clock=clock,
+        readiness=Readiness(registry=registry, store=watched, clock=clock),
+    )
+    _include_routes(app)
+    app.state.query_parameters = _query_parameters()
+    app.add_exception_handler(PasserelleError, on_passerelle_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    # the last one added stands outermost
+    app.add_middleware(BodyBound)
+    app.add_middleware(
+        Authentication,
+        verifier=KeyVerifier(registry=registry, clock=clock),
+        registry_outage=Outage(log, "registry"),
+    )
+    app.add_middleware(Observation, metrics=metrics, clock=clock)
+    return app
+
+
+def _include_routes(app: DocumentedApi) -> None:
+    app.include_router(health.ROUTER)
+    for resource in _WITH_KEY:
+        app.include_router(
+            resource.ROUTER, dependencies=[Depends(key_schemes), Depends(strict_query)]
+        )
+
+
+@lru_cache(maxsize=1)
+def _query_parameters() -> Mapping[tuple[str, str], Mapping[str, bool]]:
+    """Return what every route takes: the same for every application, and slow to find out."""
+    described = DocumentedApi(title="routes")
+    _include_routes(described)
+    return query_parameters(described.openapi())

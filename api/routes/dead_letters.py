@@ -1,0 +1,301 @@
+"""`/v1/dead-letters` and `/v1/replays`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Body, Path, Query, Request, Response
+
+from api.cursors import decode_cursor, encode_cursor
+from api.documentation import answers
+from api.parameters import (
+    UTC,
+    CursorParameter,
+    DeviceFilter,
+    IdPath,
+    accounted_site,
+    next_link,
+)
+from api.problems import InvalidParameterError
+from api.schemas.dead_letters import (
+    DEAD_LETTER_DETAIL_EXAMPLE,
+    DEAD_LETTERS_EXAMPLE,
+    DRY_RUN_EXAMPLE,
+    MAX_REPLAY,
+    REPLAY_EXAMPLE,
+    REPLAY_ORDER_ANSWER_EXAMPLE,
+    REPLAY_ORDER_EXAMPLE,
+    SUMMARY_EXAMPLE,
+    DeadLetterAnswer,
+    DeadLetterDetail,
+    DeadLettersAnswer,
+    DeadLetterSummary,
+    ReasonCount,
+    ReplayAnswer,
+    ReplayFilter,
+    ReplayOrder,
+    ReplayOrderAnswer,
+)
+from api.services import Services, ServicesDep
+from api.times import parse_instant
+from core.reasons import Reason, Scope
+from devices.registry import ApiKey, DeadLetter, DeadLetterState
+
+ROUTER = APIRouter(prefix="/v1", tags=["dead letters"])
+
+MAX_LETTERS = 1000
+"""Dead letters of one page."""
+_LETTERS_AT_ONCE = 500
+_LARGEST_ID = 2**31 - 1
+_CONFLICT = ("bad_request", "conflict", "body_too_large")
+
+InstantFilter = Annotated[str | None, Query(max_length=64, examples=["-24h"])]
+
+
+class _After(msgspec.Struct, frozen=True, array_like=True):
+    id: str
+
+
+@ROUTER.get("/dead-letters", summary="List dead letters", responses=answers(DEAD_LETTERS_EXAMPLE))
+def list_dead_letters(
+    request: Request,
+    services: ServicesDep,
+    *,
+    site: Annotated[
+        str | None,
+        Query(description="Only this site, or `unassigned`.", max_length=64, examples=["elgazala"]),
+    ] = None,
+    device: DeviceFilter = None,
+    worker: Annotated[
+        str | None,
+        Query(description="Only those of this worker.", max_length=64, examples=["worker-1"]),
+    ] = None,
+    reason: Annotated[
+        Reason | None, Query(description="Only this reason.", examples=["malformed"])
+    ] = None,
+    scope: Annotated[
+        Scope | None, Query(description="Only this scope.", examples=["message"])
+    ] = None,
+    state: Annotated[
+        DeadLetterState | None, Query(description="Only this state.", examples=["open"])
+    ] = None,
+    since: Annotated[InstantFilter, Query(description="Received at or after this instant.")] = None,
+    until: Annotated[InstantFilter, Query(description="Received before this instant.")] = None,
+    limit: Annotated[
+        int | None,
+        Query(
+            description="Rows of a page, at most; default: setting `api.page_size`.",
+            ge=1,
+            le=MAX_LETTERS,
+            examples=[100],
+        ),
+    ] = None,
+    cursor: CursorParameter = None,
+) -> DeadLettersAnswer:
+    """Return what could not be stored, newest first, without the payloads."""
+    query = ("dead-letters", site, device, worker, reason, scope, state, since, until)
+    after = None if cursor is None else decode_cursor(cursor, _After, query=query).id
+    rows = limit or min(services.settings.api.page_size, MAX_LETTERS)
+    found = _find(
+        services,
+        ReplayFilter(
+            site=site,
+            device=device,
+            worker=worker,
+            reason=reason,
+            scope=scope,
+            since=since,
+            until=until,
+        ),
+        state=state,
+        after=after,
+        limit=rows + 1,
+        names=("site", "since", "until"),
+    )
+    page = found[:rows]
+    following = encode_cursor(_After(page[-1].id), query=query) if len(found) > rows else None
+    return DeadLettersAnswer(
+        dead_letters=[DeadLetterAnswer.of(letter) for letter in page],
+        next=next_link(request, following),
+    )
+
+
+@ROUTER.get(
+    "/dead-letters/summary",
+    summary="Count dead letters by reason",
+    responses=answers(SUMMARY_EXAMPLE),
+)
+def summarise_dead_letters(services: ServicesDep) -> DeadLetterSummary:
+    """Return how many dead letters there are, by reason and state."""
+    by_reason: dict[str, dict[str, int]] = {}
+    for (reason, state), number in services.registry.dead_letters.counts().items():
+        by_reason.setdefault(reason, dict.fromkeys(DeadLetterState, 0))[DeadLetterState(state)] = (
+            number
+        )
+    reasons = [
+        ReasonCount(
+            reason=reason,
+            open=states[DeadLetterState.OPEN],
+            replayed=states[DeadLetterState.REPLAYED],
+            discarded=states[DeadLetterState.DISCARDED],
+            total=sum(states.values()),
+        )
+        for reason, states in by_reason.items()
+    ]
+    return DeadLetterSummary(
+        total=sum(entry.total for entry in reasons),
+        open=sum(entry.open for entry in reasons),
+        reasons=sorted(reasons, key=lambda entry: (-entry.open, entry.reason)),
+    )
+
+
+_ORDER_RESPONSES = {
+    **answers(REPLAY_ORDER_ANSWER_EXAMPLE, "not_found", *_CONFLICT, status=202),
+    200: {
+        "description": "A dry run: nothing was asked of a worker.",
+        "model": ReplayOrderAnswer,
+        "content": {"application/json": {"example": DRY_RUN_EXAMPLE}},
+    },
+}
+
+
+@ROUTER.post(
+    "/dead-letters/replay",
+    status_code=202,
+    summary="Replay several dead letters",
+    responses=_ORDER_RESPONSES,
+)
+def replay_dead_letters(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    order: Annotated[ReplayOrder, Body(examples=[REPLAY_ORDER_EXAMPLE])],
+) -> ReplayOrderAnswer:
+    """Ask the workers that hold them to decode dead letters again, with today's profiles."""
+    more = False
+    if order.filter is not None:
+        matched, more = _open_ones(services, order.filter)
+    else:
+        matched = list(dict.fromkeys(order.ids or ()))
+        if order.dry_run:
+            for letter_id in matched:
+                services.registry.dead_letters.get(letter_id)
+    replays = []
+    if order.dry_run:
+        response.status_code = 200
+    elif matched:
+        replays = services.registry.dead_letters.request_replay(matched, _asked_by(request))
+    return ReplayOrderAnswer(
+        dry_run=order.dry_run,
+        matched=matched,
+        more=more,
+        replays=[ReplayAnswer.of(replay) for replay in replays],
+    )
+
+
+@ROUTER.get(
+    "/dead-letters/{id}",
+    summary="Show a dead letter",
+    responses=answers(DEAD_LETTER_DETAIL_EXAMPLE, "not_found"),
+)
+def show_dead_letter(
+    services: ServicesDep,
+    id: IdPath,  # noqa: A002 - the name in the path
+) -> DeadLetterDetail:
+    """Return a dead letter with its payload, as text where it is UTF-8, and byte for byte."""
+    return DeadLetterDetail.of(services.registry.dead_letters.get(id))
+
+
+@ROUTER.post(
+    "/dead-letters/{id}/replay",
+    status_code=202,
+    summary="Replay a dead letter",
+    responses=answers(REPLAY_EXAMPLE, "not_found", "conflict", "body_too_large", status=202),
+)
+def replay_dead_letter(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    id: IdPath,  # noqa: A002 - the name in the path
+) -> ReplayAnswer:
+    """Ask the worker that holds it to decode a dead letter again, with today's profiles."""
+    replay = services.registry.dead_letters.request_replay([id], _asked_by(request))[0]
+    response.headers["Location"] = f"/v1/replays/{replay.id}"
+    return ReplayAnswer.of(replay)
+
+
+@ROUTER.get(
+    "/replays/{id}", summary="Show a replay", responses=answers(REPLAY_EXAMPLE, "not_found")
+)
+def show_replay(
+    services: ServicesDep,
+    id: Annotated[  # noqa: A002 - the name in the path
+        int, Path(description="Its number.", ge=1, le=_LARGEST_ID, examples=[7])
+    ],
+) -> ReplayAnswer:
+    """Return what became of a replay."""
+    return ReplayAnswer.of(services.registry.dead_letters.get_request(id))
+
+
+def _open_ones(services: Services, wanted: ReplayFilter) -> tuple[list[str], bool]:
+    """Return the newest open ones that match, and whether there are more than may be asked for.
+
+    Read in small pages, as each letter brings its payload with it.
+    """
+    matched: list[str] = []
+    after = None
+    while len(matched) <= MAX_REPLAY:
+        try:
+            found = _find(
+                services,
+                wanted,
+                state=DeadLetterState.OPEN,
+                after=after,
+                limit=_LETTERS_AT_ONCE,
+                names=("filter.site", "filter.since", "filter.until"),
+            )
+        except InvalidParameterError as error:
+            raise error.in_body() from None
+        matched.extend(letter.id for letter in found)
+        if len(found) < _LETTERS_AT_ONCE:
+            return matched[:MAX_REPLAY], len(matched) > MAX_REPLAY
+        after = matched[-1]
+    return matched[:MAX_REPLAY], True
+
+
+def _find(
+    services: Services,
+    wanted: ReplayFilter,
+    *,
+    state: DeadLetterState | None,
+    after: str | None,
+    limit: int,
+    names: tuple[str, str, str],
+) -> list[DeadLetter]:
+    accounted_site(services.registry, wanted.site, parameter=names[0])
+    since_ns, until_ns = (
+        None
+        if text is None
+        else parse_instant(text, parameter=name, now_ns=services.clock.now_ns(), zone=UTC)
+        for text, name in zip((wanted.since, wanted.until), names[1:], strict=True)
+    )
+    if since_ns is not None and until_ns is not None and until_ns <= since_ns:
+        raise InvalidParameterError(names[2], f"must be after {names[1]}")
+    return services.registry.dead_letters.list(
+        site=wanted.site,
+        device=wanted.device,
+        reason=wanted.reason,
+        scope=wanted.scope,
+        state=state,
+        worker=wanted.worker,
+        since_ns=since_ns,
+        until_ns=until_ns,
+        after=after,
+        limit=limit,
+    )
+
+
+def _asked_by(request: Request) -> str:
+    key: ApiKey = request.state.api_key
+    return key.name

@@ -1,0 +1,45 @@
+"""What routes work with, handed to them by the application they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.readiness import Readiness
+from core.clock import Clock
+from core.metrics import Metrics
+from core.settings import Settings
+from devices.registry import Registry
+from storage.ports import PointReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The parts of one application.
+
+    Attributes:
+        settings: the effective settings.
+        registry: sites, devices, ledger, dead letters, keys.
+        store: telemetry, read only.
+        metrics: this process's metrics.
+        clock: where now comes from.
+        readiness: which part is down, and since when.
+    """
+
+    settings: Settings
+    registry: Registry
+    store: PointReader
+    metrics: Metrics
+    clock: Clock
+    readiness: Readiness
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+"""The services of the application that serves the request."""

@@ -1,0 +1,162 @@
+"""Instants and zones as people write them in a query, and as an answer shows them.
+
+Every instant is an integer of nanoseconds: nothing goes through a float.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from api.problems import InvalidParameterError
+from core.clock import NS_PER_S
+
+EARLIEST_NS = -(2**63) + 2
+LATEST_NS = 2**63 - 2
+"""What every telemetry store can hold (InfluxDB keeps the outermost two values for itself)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INSTANT = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)"
+    r"(?:[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+ -])(\d\d):(\d\d)))?",
+    re.ASCII,
+)
+_RELATIVE = re.compile(r"(?:now)?(?:([+ -])(\d{1,9})(s|min|m|h|d|w))?", re.ASCII)
+_UNIT_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_BLOCK_S = 900
+_MINUTES_PER_HOUR = 60
+_HOURS_PER_DAY = 24
+_FORMS = (
+    "RFC 3339 such as 2026-11-23T08:00:00Z or 2026-11-23T09:00:00+01:00, a day such as 2026-11-23, "
+    "or relative such as now, -24h, -15min, -7d"
+)
+
+
+def parse_instant(text: str, *, parameter: str, now_ns: int, zone: ZoneInfo) -> int:
+    """Return the instant that `text` names, in nanoseconds since the epoch.
+
+    Args:
+        text: RFC 3339 (up to nine decimals; a `+` that arrived as a space is understood), a day
+            (its first instant in `zone`), or relative to now: `now`, `-24h`, `now-7d`; units
+            `s`, `m` or `min`, `h`, `d` (24 h), `w`.
+        parameter: the parameter's name, for the error.
+        now_ns: what relative instants start from.
+        zone: in which a day begins.
+
+    Raises:
+        InvalidParameterError: it is none of these, or out of what a store can hold.
+    """
+    relative = _RELATIVE.fullmatch(text) if text else None
+    if relative is not None:
+        sign, count, unit = relative.groups()
+        seconds = int(count or 0) * _UNIT_S[unit or "s"]
+        return _bounded(now_ns + (-seconds if sign == "-" else seconds) * NS_PER_S, text, parameter)
+    found = _INSTANT.fullmatch(text)
+    if found is None:
+        raise InvalidParameterError(parameter, f"{_shown(text)} is not an instant; use {_FORMS}")
+    year, month, day, hour, minute, second, fraction, zulu, sign, off_h, off_min = found.groups()
+    try:
+        if hour is None:
+            local = datetime(int(year), int(month), int(day), tzinfo=zone)
+            return _bounded(_since_epoch_s(local) * NS_PER_S, text, parameter)
+        written = datetime(
+            int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC
+        )
+    except (ValueError, OverflowError) as error:
+        raise InvalidParameterError(
+            parameter, f"{_shown(text)} is not in the calendar: {error}"
+        ) from None
+    offset_s = 0
+    if zulu is None:
+        if int(off_h) >= _HOURS_PER_DAY or int(off_min) >= _MINUTES_PER_HOUR:
+            raise InvalidParameterError(parameter, f"{_shown(text)} has an impossible UTC offset")
+        offset_s = (int(off_h) * 3600 + int(off_min) * 60) * (-1 if sign == "-" else 1)
+    nanoseconds = int((fraction or "").ljust(9, "0"))
+    return _bounded((_since_epoch_s(written) - offset_s) * NS_PER_S + nanoseconds, text, parameter)
+
+
+def parse_zone(name: str, *, parameter: str = "zone") -> ZoneInfo:
+    """Return the IANA time zone called `name`.
+
+    Raises:
+        InvalidParameterError: there is none; the sentence names the closest ones.
+    """
+    if name not in _zone_names():
+        close = difflib.get_close_matches(name[:60], _zone_names(), n=2)
+        hint = f"did you mean {' or '.join(close)}?" if close else "use one such as Africa/Tunis"
+        raise InvalidParameterError(parameter, f"{_shown(name)} is not an IANA time zone; {hint}")
+    return ZoneInfo(name)
+
+
+def in_zone(time_ns: int, zone: ZoneInfo) -> str:
+    """Return RFC 3339 text for `time_ns` in `zone`, exact to the nanosecond.
+
+    An offset that is not of whole minutes (local mean time, before the zones) is cut to minutes,
+    as RFC 3339 knows no other; the instant stays the same.
+    """
+    seconds, fraction = divmod(time_ns, NS_PER_S)
+    offset_s = _block_offset_s(zone, seconds // _BLOCK_S)
+    if offset_s is None:
+        offset_s = _offset_s(zone, seconds)
+    shown_s = offset_s - offset_s % 60
+    day, rest = divmod(seconds + shown_s, 86_400)
+    minutes, second = divmod(rest, 60)
+    hour, minute = divmod(minutes, 60)
+    decimals = ""
+    if fraction:
+        decimals = f".{fraction:09d}"
+        while decimals.endswith("000"):
+            decimals = decimals[:-3]
+    return (
+        f"{_date_text(day)}T{hour:02d}:{minute:02d}:{second:02d}{decimals}"
+        f"{_offset_text(shown_s, utc=zone.key == 'UTC')}"
+    )
+
+
+def _offset_s(zone: ZoneInfo, seconds: int) -> int:
+    offset = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
+@lru_cache(maxsize=65_536)
+def _block_offset_s(zone: ZoneInfo, block: int) -> int | None:
+    """Return the offset that holds for a whole block, or None when clocks change within it."""
+    first = _offset_s(zone, block * _BLOCK_S)
+    return first if first == _offset_s(zone, (block + 1) * _BLOCK_S - 1) else None
+
+
+@lru_cache(maxsize=4096)
+def _date_text(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
+
+
+@lru_cache(maxsize=256)
+def _offset_text(offset_s: int, *, utc: bool) -> str:
+    if utc:
+        return "Z"
+    hours, minutes = divmod(abs(offset_s) // 60, 60)
+    return f"{'-' if offset_s < 0 else '+'}{hours:02d}:{minutes:02d}"
+
+
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _since_epoch_s(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(seconds=1)
+
+
+def _bounded(time_ns: int, text: str, parameter: str) -> int:
+    if not EARLIEST_NS <= time_ns <= LATEST_NS:
+        raise InvalidParameterError(
+            parameter, f"{_shown(text)} is outside 1677-09-21 to 2262-04-11, what a store can hold"
+        )
+    return time_ns
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 60 else f"{text[:60]}...")  # noqa: PLR2004 - a line's worth

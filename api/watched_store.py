@@ -1,0 +1,58 @@
+"""A `PointReader` that notes when the store goes away and when it is back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from core.errors import StoreUnavailableError
+from core.logs import Outage
+from core.reading import DeviceKey, Reading
+from storage.ports import Page, PointReader, Position, Selection, Windows, WindowValue
+
+T = TypeVar("T")
+
+
+class WatchedStore:
+    """The given reader, with each outage logged once when it begins and once when it ends.
+
+    It does not own the reader: `close` leaves it open, as whoever made it closes it.
+    """
+
+    def __init__(self, reader: PointReader, *, outage: Outage) -> None:
+        self._reader = reader
+        self._outage = outage
+
+    def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
+        """See `PointReader.read`."""
+        return self._watch(lambda: self._reader.read(selection, limit=limit, after=after))
+
+    def aggregate(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """See `PointReader.aggregate`."""
+        return self._watch(lambda: self._reader.aggregate(selection, windows))
+
+    def latest(
+        self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None
+    ) -> list[Reading]:
+        """See `PointReader.latest`."""
+        return self._watch(lambda: self._reader.latest(devices, quantities=quantities))
+
+    def count(self, selection: Selection) -> int:
+        """See `PointReader.count`."""
+        return self._watch(lambda: self._reader.count(selection))
+
+    def ping(self) -> None:
+        """See `PointReader.ping`."""
+        self._watch(self._reader.ping)
+
+    def close(self) -> None:
+        """Do nothing: the reader belongs to whoever made it."""
+
+    def _watch(self, call: Callable[[], T]) -> T:
+        try:
+            answer = call()
+        except StoreUnavailableError as error:
+            self._outage.down(error.detail)
+            raise
+        self._outage.up()
+        return answer

@@ -1,0 +1,86 @@
+"""How to reach an InfluxDB, and the HTTP client for it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from core.errors import ConfigurationError
+from core.settings import Settings
+
+_CONNECT_S = 5.0
+_VARIABLE = "store.url (PASSERELLE_STORE__URL)"
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """One bucket of one server.
+
+    Attributes:
+        url: address, `http://host:port`.
+        bucket: bucket (2.x) or database (1.x).
+        org: organisation (2.x); 1.x ignores it.
+        authorization: value of the `Authorization` header, a secret, or None.
+        timeout_s: longest wait for an answer, seconds.
+    """
+
+    url: str
+    bucket: str
+    org: str
+    authorization: str | None = None
+    timeout_s: float = 30.0
+
+
+def access_of(settings: Settings) -> Access:
+    """Return how the settings say to reach the server.
+
+    Raises:
+        ConfigurationError: the address has no host, or holds credentials or a query.
+    """
+    url = settings.store_url.partition("+")[2].rstrip("/")
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise ConfigurationError(f"{_VARIABLE} must look like influxdb+http://host:8086")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError(
+            f"{_VARIABLE} holds credentials; put them in PASSERELLE_STORE__TOKEN, or in "
+            "PASSERELLE_STORE__USERNAME and PASSERELLE_STORE__PASSWORD"
+        )
+    return Access(
+        url=url,
+        bucket=settings.store.bucket,
+        org=settings.store.org,
+        authorization=_authorization(settings),
+        timeout_s=settings.store.timeout_s,
+    )
+
+
+def new_client(access: Access) -> httpx.Client:
+    """Return a client that any thread may use; redirects are answers, not followed."""
+    headers = {"User-Agent": "passerelle"}
+    if access.authorization is not None:
+        headers["Authorization"] = access.authorization
+    timeout = httpx.Timeout(access.timeout_s, connect=min(_CONNECT_S, access.timeout_s))
+    return httpx.Client(base_url=access.url, headers=headers, timeout=timeout)
+
+
+def _authorization(settings: Settings) -> str | None:
+    store = settings.store
+    text = None
+    if store.token is not None and store.token.get_secret_value().strip():
+        text = store.token.get_secret_value().strip()
+    elif store.username:
+        password = "" if store.password is None else store.password.get_secret_value()
+        text = f"{store.username}:{password}"
+    if text is None:
+        return None
+    if not (text.isascii() and text.isprintable()):
+        raise ConfigurationError(
+            "the store's token or password holds characters that an HTTP header cannot carry"
+        )
+    return f"Token {text}"

@@ -1,0 +1,136 @@
+"""The InfluxQL statements of the reader.
+
+Measurements and fields are names of the catalogue, quoted; sites and devices are what people and
+devices chose, and only ever travel as bound parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from core.reading import DeviceKey
+from storage.backends.influxdb.line_protocol import QUALITY
+from storage.backends.influxdb.query import Statement
+from storage.ports import Aggregate
+
+_DEVICES = 100  # in one statement; more are asked for by several
+_FUNCTIONS = {
+    Aggregate.MEAN: "mean",
+    Aggregate.MIN: "min",
+    Aggregate.MAX: "max",
+    Aggregate.SUM: "sum",
+    Aggregate.COUNT: "count",
+    Aggregate.FIRST: "first",
+    Aggregate.LAST: "last",
+    Aggregate.MEDIAN: "median",
+}
+ON_THE_SERVER = frozenset(_FUNCTIONS)
+"""Aggregates that InfluxQL computes as the port defines them. Its `percentile` rounds the rank to
+the nearest instead of up, and it has no time-weighted mean that starts anew in each window."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Some devices' fields of one measurement: what one statement reads.
+
+    Attributes:
+        measurement: a category.
+        fields: quantities of it.
+        condition: InfluxQL that chooses the devices.
+        parameters: values in it.
+    """
+
+    measurement: str
+    fields: tuple[str, ...]
+    condition: str
+    parameters: dict[str, str]
+
+    def page(self, *, start_ns: int, end_ns: int, rows: int | None) -> Statement:
+        """Return a read of rows in order of time: `site`, `device`, the fields, the quality."""
+        columns = ", ".join(_quoted(name) for name in (*self.fields, QUALITY))
+        limit = "" if rows is None else f" LIMIT {rows}"
+        return self._statement(
+            f'"site"::tag, "device"::tag, {columns}', start_ns, end_ns, f"ORDER BY time{limit}"
+        )
+
+    def series(self, *, start_ns: int, end_ns: int) -> Statement:
+        """Return a read of rows series by series, each in order of time: the fields."""
+        columns = ", ".join(map(_quoted, self.fields))
+        return self._statement(columns, start_ns, end_ns, 'GROUP BY "site", "device"')
+
+    def windows(
+        self, aggregate: Aggregate, *, start_ns: int, end_ns: int, every_ns: int, offset_ns: int
+    ) -> Statement:
+        """Return per series and window, for the field number `i`: `v{i}` and its count `n{i}`.
+
+        Args:
+            aggregate: one of `ON_THE_SERVER`.
+            start_ns: first instant, inclusive.
+            end_ns: last instant, exclusive.
+            every_ns: length of the windows; 0: the whole range is one.
+            offset_ns: start of any window, less a multiple of `every_ns`, 0 or more.
+        """
+        function = _FUNCTIONS[aggregate]
+        columns = ", ".join(
+            f"{function}({_quoted(name)}) AS v{index}, count({_quoted(name)}) AS n{index}"
+            for index, name in enumerate(self.fields)
+        )
+        each = f"time({every_ns}ns, {offset_ns}ns), " if every_ns else ""
+        grouping = f'GROUP BY {each}"site", "device"'
+        fill = " fill(none)" if every_ns else ""
+        return self._statement(columns, start_ns, end_ns, grouping + fill)
+
+    def counts(self, *, start_ns: int, end_ns: int) -> Statement:
+        """Return one row: for the field number `i`, how many values as `n{i}`."""
+        columns = ", ".join(
+            f"count({_quoted(name)}) AS n{index}" for index, name in enumerate(self.fields)
+        )
+        return self._statement(columns, start_ns, end_ns, "")
+
+    def newest(self, field: str) -> Statement:
+        """Return per series the row of the greatest time that has `field`: `value`, quality."""
+        return Statement(
+            f'SELECT last({_quoted(field)}) AS "value", {_quoted(QUALITY)} '  # noqa: S608 - see above
+            f'FROM {_quoted(self.measurement)} WHERE {self.condition} GROUP BY "site", "device"',
+            self.parameters,
+        )
+
+    def _statement(self, columns: str, start_ns: int, end_ns: int, rest: str) -> Statement:
+        return Statement(
+            f"SELECT {columns} FROM {_quoted(self.measurement)} "  # noqa: S608 - see above
+            f"WHERE {self.condition} AND time >= {start_ns} AND time < {end_ns} {rest}",
+            self.parameters,
+        )
+
+
+def sources(devices: Sequence[DeviceKey], fields: dict[str, list[str]]) -> Iterator[Source]:
+    """Yield what to read for some devices and fields.
+
+    Args:
+        devices: each once.
+        fields: quantities by category.
+    """
+    for first in range(0, len(devices), _DEVICES):
+        some = devices[first : first + _DEVICES]
+        parameters: dict[str, str] = {}
+        by_site: dict[str, list[str]] = {}
+        for index, key in enumerate(some, start=first):
+            parameters[f"d{index}"] = key.device
+            by_site.setdefault(key.site, []).append(f'"device" = $d{index}')
+        parts = []
+        for index, (site, conditions) in enumerate(by_site.items()):
+            parameters[f"s{first + index}"] = site
+            parts.append(f'("site" = $s{first + index} AND ({" OR ".join(conditions)}))')
+        condition = f"({' OR '.join(parts)})"
+        for measurement, names in fields.items():
+            yield Source(measurement, tuple(names), condition, parameters)
+
+
+def field_keys(measurements: Sequence[str]) -> Statement:
+    """Return a statement that lists the fields of some measurements."""
+    return Statement(f"SHOW FIELD KEYS FROM {', '.join(map(_quoted, measurements))}", {})
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,239 @@
+"""Reading from InfluxDB in InfluxQL, which 1.x, 2.x and 3.x all serve.
+
+Windows: InfluxQL's own time zones (`tz()`) do not cut windows as the port says across a change of
+clock, so windows are cut here (`storage.windows`) and asked for in runs of equal length, each run
+one `GROUP BY time(length, offset)`: days over a year are five statements. What InfluxQL does not
+compute as the port defines it, or cannot answer because a sum on the way is beyond float64, is
+computed here from raw values as they stream in, one window at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from core.quantities import CATALOGUE
+from core.reading import DeviceKey, Reading
+from storage.aggregation import checked_percentile
+from storage.backends.influxdb.fold import Fold
+from storage.backends.influxdb.influxql import ON_THE_SERVER, Source, field_keys, sources
+from storage.backends.influxdb.query import (
+    QueryClient,
+    Rows,
+    Statement,
+    UnrepresentableError,
+)
+from storage.ports import Aggregate, Page, Position, Selection, Windows, WindowValue
+from storage.selecting import (
+    Series,
+    checked_limit,
+    known_quantities,
+    page_of,
+    position_of,
+    storable_devices,
+    window_values,
+    within_bounds,
+)
+from storage.windows import Run, cut, runs
+
+_STATEMENTS = 50  # in one request
+_LEAST_ROWS = 100
+
+_Found = dict[Series, dict[int, tuple[float, int]]]
+
+
+class InfluxDBReader:
+    """A `PointReader`.
+
+    Args:
+        queries: of the database.
+    """
+
+    def __init__(self, *, queries: QueryClient) -> None:
+        self._queries = queries
+
+    def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
+        """See `PointReader.read`.
+
+        Each source answers its oldest rows; what is older than the newest row of every source that
+        may have more is complete. One instant, however many devices share it, is read whole.
+        """
+        checked_limit(limit)
+        selection = within_bounds(selection)
+        wanted = _sources(selection)
+        start_ns = selection.start_ns if after is None else max(selection.start_ns, after.time_ns)
+        rows = max(limit + 2, _LEAST_ROWS)
+        found: list[Reading] = []
+        while len(found) <= limit and start_ns < selection.end_ns and wanted:
+            asked = [
+                each.page(start_ns=start_ns, end_ns=selection.end_ns, rows=rows) for each in wanted
+            ]
+            batch, complete_ns = self._rows_in_order(asked, rows)
+            if complete_ns is None:
+                start_ns = selection.end_ns
+            else:
+                start_ns = complete_ns + 1
+                batch = [one for one in batch if one.time_ns < complete_ns]
+            found += _beyond(batch, after)
+            if complete_ns is not None and len(found) <= limit:
+                instant = [
+                    each.page(start_ns=complete_ns, end_ns=complete_ns + 1, rows=None)
+                    for each in wanted
+                ]
+                found += _beyond(self._rows_in_order(instant, None)[0], after)
+        found.sort(key=position_of)
+        return page_of(found, limit=limit)
+
+    def aggregate(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """See `PointReader.aggregate`."""
+        checked_percentile(windows)
+        selection = within_bounds(selection)
+        edges = cut(
+            windows.every,
+            zone=windows.zone,
+            start_ns=selection.start_ns,
+            end_ns=selection.end_ns,
+        )
+        found: _Found = {}
+        if edges:
+            if windows.aggregate in ON_THE_SERVER:
+                try:
+                    found = self._from_server(selection, windows.aggregate, edges)
+                except UnrepresentableError:
+                    found = self._from_raw(selection, windows, edges)
+            else:
+                found = self._from_raw(selection, windows, edges)
+        return window_values(selection, edges, found)
+
+    def latest(
+        self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None
+    ) -> list[Reading]:
+        """See `PointReader.latest`."""
+        asked = known_quantities(CATALOGUE if quantities is None else quantities)
+        keys = storable_devices(devices)
+        if not asked or not keys:
+            return []
+        kept = self._existing(asked)
+        questions = [
+            (name, each.newest(name)) for each in sources(keys, kept) for name in each.fields
+        ]
+        found: dict[Series, Reading] = {}
+        for index, rows in self._run([statement for _, statement in questions]):
+            name = questions[index][0]
+            time_ns, value, quality = rows.values[0]
+            series = (rows.tags["site"], rows.tags["device"], name)
+            found[series] = Reading(*series, time_ns, value, int(quality or 0))
+        order = sorted(CATALOGUE) if quantities is None else list(dict.fromkeys(quantities))
+        candidates = ((key.site, key.device, name) for key in keys for name in order)
+        return [found[series] for series in candidates if series in found]
+
+    def count(self, selection: Selection) -> int:
+        """See `PointReader.count`."""
+        selection = within_bounds(selection)
+        statements = [
+            each.counts(start_ns=selection.start_ns, end_ns=selection.end_ns)
+            for each in _sources(selection)
+        ]
+        return sum(
+            int(number)
+            for _, rows in self._run(statements)
+            for row in rows.values
+            for number in row[1:]
+            if number is not None
+        )
+
+    def ping(self) -> None:
+        """See `PointReader.ping`: the server knows the database and lets us read it."""
+        for _ in self._queries.run([Statement("SHOW MEASUREMENTS LIMIT 1", {})]):
+            pass
+
+    def _run(self, statements: Sequence[Statement]) -> Iterator[tuple[int, Rows]]:
+        """Yield the rows of any number of statements, each with its statement's position."""
+        for first in range(0, len(statements), _STATEMENTS):
+            for rows in self._queries.run(statements[first : first + _STATEMENTS]):
+                yield first + rows.statement, rows
+
+    def _rows_in_order(
+        self, statements: Sequence[Statement], limit: int | None
+    ) -> tuple[list[Reading], int | None]:
+        """Return readings, and the instant from which on some may be missing, or None."""
+        readings: list[Reading] = []
+        counts = [0] * len(statements)
+        complete_ns: int | None = None
+        for index, rows in self._run(statements):
+            names = rows.columns[3:-1]
+            for time_ns, site, device, *values, quality in rows.values:
+                readings.extend(
+                    Reading(site, device, name, time_ns, value, int(quality or 0))
+                    for name, value in zip(names, values, strict=True)
+                    if value is not None
+                )
+            counts[index] += len(rows.values)
+            if counts[index] == limit:
+                last_ns = rows.values[-1][0]
+                complete_ns = last_ns if complete_ns is None else min(last_ns, complete_ns)
+        return readings, complete_ns
+
+    def _from_server(self, selection: Selection, aggregate: Aggregate, edges: list[int]) -> _Found:
+        questions: list[tuple[Run, Source]] = []
+        statements: list[Statement] = []
+        for run in runs(edges):
+            first_ns = edges[run.first]
+            for each in _sources(selection):
+                questions.append((run, each))
+                statements.append(
+                    each.windows(
+                        aggregate,
+                        start_ns=max(selection.start_ns, first_ns),
+                        end_ns=min(selection.end_ns, edges[run.first + run.count]),
+                        every_ns=run.length_ns if run.count > 1 else 0,
+                        offset_ns=first_ns % run.length_ns,
+                    )
+                )
+        found: _Found = {}
+        for index, rows in self._run(statements):
+            run, source = questions[index]
+            for position, name in enumerate(source.fields):
+                series = (rows.tags["site"], rows.tags["device"], name)
+                values = found.setdefault(series, {})
+                for row in rows.values:
+                    value, number = row[1 + 2 * position : 3 + 2 * position]
+                    if number:
+                        after = (row[0] - edges[run.first]) // run.length_ns
+                        window = run.first + (after if run.count > 1 else 0)
+                        values[window] = (value, int(number))
+        return found
+
+    def _from_raw(self, selection: Selection, windows: Windows, edges: list[int]) -> _Found:
+        fold = Fold(
+            edges=edges,
+            end_ns=selection.end_ns,
+            aggregate=windows.aggregate,
+            percentile=checked_percentile(windows),
+        )
+        for each in _sources(selection):
+            statement = each.series(start_ns=selection.start_ns, end_ns=selection.end_ns)
+            for rows in self._queries.run([statement]):
+                fold.add(rows)
+        return fold.done()
+
+    def _existing(self, asked: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Return those of some quantities that the database has any value of."""
+        measurements = list(asked)
+        statements = [field_keys([measurement]) for measurement in measurements]
+        found: dict[str, set[str]] = {}
+        for index, rows in self._run(statements):
+            found.setdefault(measurements[index], set()).update(row[0] for row in rows.values)
+        kept = {
+            measurement: [name for name in names if name in found.get(measurement, ())]
+            for measurement, names in asked.items()
+        }
+        return {measurement: names for measurement, names in kept.items() if names}
+
+
+def _sources(selection: Selection) -> list[Source]:
+    fields = known_quantities(selection.quantities)
+    return list(sources(storable_devices(selection.devices), fields))
+
+
+def _beyond(readings: list[Reading], after: Position | None) -> list[Reading]:
+    return [one for one in readings if after is None or position_of(one) > after]

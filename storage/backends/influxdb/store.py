@@ -1,0 +1,60 @@
+"""A `Store` in InfluxDB: the writer and the reader over one HTTP client.
+
+Any thread may call any method: the client keeps a pool of connections, and there is no other state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.reading import DeviceKey, Point, Reading
+from storage.backends.influxdb.access import Access, new_client
+from storage.backends.influxdb.query import QueryClient
+from storage.backends.influxdb.reader import InfluxDBReader
+from storage.backends.influxdb.writer import InfluxDBWriter
+from storage.ports import Page, Position, Retry, Selection, Windows, WindowValue, Written
+
+
+class InfluxDBStore:
+    """Points in one bucket (2.x) or database (1.x), which exists.
+
+    Args:
+        access: how to reach it.
+    """
+
+    def __init__(self, *, access: Access) -> None:
+        self._client = new_client(access)
+        self._writer = InfluxDBWriter(client=self._client, bucket=access.bucket, org=access.org)
+        self._reader = InfluxDBReader(
+            queries=QueryClient(client=self._client, database=access.bucket)
+        )
+
+    def write(self, points: Sequence[Point]) -> Written | Retry:
+        """See `PointWriter.write`."""
+        return self._writer.write(points)
+
+    def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
+        """See `PointReader.read`."""
+        return self._reader.read(selection, limit=limit, after=after)
+
+    def aggregate(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """See `PointReader.aggregate`."""
+        return self._reader.aggregate(selection, windows)
+
+    def latest(
+        self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None
+    ) -> list[Reading]:
+        """See `PointReader.latest`."""
+        return self._reader.latest(devices, quantities=quantities)
+
+    def count(self, selection: Selection) -> int:
+        """See `PointReader.count`."""
+        return self._reader.count(selection)
+
+    def ping(self) -> None:
+        """See `PointReader.ping`."""
+        self._reader.ping()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()

@@ -1,0 +1,92 @@
+"""Writing to InfluxDB by the v2 write API, which 1.x (from 1.8) and 3.x serve too.
+
+One request per batch, gzip, nanoseconds. Both servers sync their log before they answer 204 (with
+their default settings).
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Sequence
+
+import httpx
+
+from core.reading import Point
+from storage.backends.influxdb.answers import Answer, Stored, answer_to_write
+from storage.backends.influxdb.line_protocol import line_of
+from storage.backends.influxdb.settle import Unit, settle
+from storage.ports import Rejected, Retry, Written
+from storage.refusal import refused
+
+_LEVEL = 1  # level 9 takes seven times as long for an eighth less
+
+
+class InfluxDBWriter:
+    """A `PointWriter`.
+
+    Args:
+        client: of the server; whoever made it closes it.
+        bucket: bucket (2.x) or database (1.x).
+        org: organisation (2.x).
+    """
+
+    def __init__(self, *, client: httpx.Client, bucket: str, org: str) -> None:
+        self._client = client
+        self._parameters = {"bucket": bucket, "org": org, "precision": "ns"}
+
+    def write(self, points: Sequence[Point]) -> Written | Retry:
+        """See `PointWriter.write`."""
+        rejected = refused(points)
+        bad = {one.index for one in rejected}
+        lines = {index: line_of(point) for index, point in enumerate(points) if index not in bad}
+        if not lines:
+            return Written(rejected)
+        answer = self._send(lines.values())
+        if isinstance(answer, Stored):
+            return Written(rejected)
+        if isinstance(answer, Retry):
+            return answer
+        reasons = settle(_units(points, lines), self._send_units)
+        if isinstance(reasons, Retry):
+            return reasons
+        more = [Rejected(index, reason) for index, reason in reasons.items()]
+        return Written(tuple(sorted([*rejected, *more], key=lambda one: one.index)))
+
+    def close(self) -> None:
+        """Do nothing: the client belongs to whoever made it."""
+
+    def _send_units(self, units: Sequence[Unit]) -> Answer:
+        return self._send(line for unit in units for line in unit.lines)
+
+    def _send(self, lines: Iterable[str]) -> Answer:
+        body = gzip.compress("\n".join(lines).encode(), _LEVEL)
+        try:
+            response = self._client.post(
+                "/api/v2/write",
+                params=self._parameters,
+                content=body,
+                headers={
+                    "Content-Encoding": "gzip",
+                    "Content-Type": "text/plain; charset=utf-8",
+                },
+            )
+        except httpx.HTTPError as error:
+            text = str(error) or type(error).__name__
+            return Retry(f"InfluxDB at {self._client.base_url} does not answer: {text}")
+        return answer_to_write(response)
+
+
+def _units(points: Sequence[Point], lines: dict[int, str]) -> list[Unit]:
+    by_key: dict[tuple[str, str, str, int], list[int]] = {}
+    for index in lines:
+        point = points[index]
+        key = (point.site, point.device, point.category, point.time_ns)
+        by_key.setdefault(key, []).append(index)
+    return [
+        Unit(
+            time_ns=key[3],
+            lines=tuple(lines[index] for index in indexes),
+            indexes=tuple(indexes),
+        )
+        for key, indexes in by_key.items()
+    ]
