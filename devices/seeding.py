@@ -1,4 +1,4 @@
-"""What every registry holds from the start: both sites, the shipped profiles, the operator's own."""
+"""What every registry holds: both sites, the shipped profiles, the operator's own."""
 
 from __future__ import annotations
 

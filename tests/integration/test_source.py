@@ -6,8 +6,7 @@ import queue
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -19,6 +18,7 @@ from core.settings import MqttSettings
 from ingest.arrival import Arrival
 from ingest.source import PahoSource
 from tests.servers.mosquitto import MosquittoServer
+from tests.servers.waiting import wait_until
 
 TOPIC = "passerelle/v1/elgazala/thermo-1/telemetry"
 
@@ -52,14 +52,6 @@ def source_for(url: str, **settings: object) -> PahoSource:
     )
 
 
-def until(condition: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, "condition not met in time"
-        pause.wait(0.02)
-
-
 def publish(url: str, payloads: list[bytes], *, qos: int = 1) -> None:
     host, port = url.rpartition("/")[2].split(":")
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
@@ -83,7 +75,7 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
     heard = Heard()
     source = source_for(mosquitto.url, protocol=protocol)
     source.start(heard.arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"one", b"two"])
     first, second = heard.next(), heard.next()
     assert {first.payload, second.payload} == {b"one", b"two"}
@@ -110,11 +102,13 @@ def test_an_acknowledgement_for_an_older_connection_is_not_sent(
     heard = Heard()
     source = source_for(mosquitto.url)
     source.start(heard.arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"one"])
     old = heard.next()
     mosquitto.restart()
-    until(lambda: not source.connected() or heard.arrivals.qsize() > 0)
+    wait_until(
+        lambda: not source.connected() or heard.arrivals.qsize() > 0, what="the old link is gone"
+    )
     again = heard.next()
     assert again.generation > old.generation
     assert source.acknowledge([old]) == 0
@@ -129,7 +123,7 @@ def test_messages_published_while_the_worker_is_away_wait_for_it(
     heard = Heard()
     source = source_for(mosquitto.url, protocol=protocol)
     source.start(heard.arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     source.stop()
     publish(mosquitto.url, [str(n).encode() for n in range(100)])
     later = source_for(mosquitto.url, protocol=protocol)
@@ -145,7 +139,7 @@ def test_a_message_published_at_qos_0_reaches_the_worker_at_qos_1(
     heard = Heard()
     source = source_for(mosquitto.url)
     source.start(heard.arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"zero"], qos=0)
     assert heard.next().qos == 1
     source.stop()
@@ -156,7 +150,7 @@ def test_no_more_than_receive_maximum_are_in_flight(mosquitto: MosquittoServer) 
     heard = Heard()
     source = source_for(mosquitto.url, protocol="5", receive_maximum=3)
     source.start(heard.arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"%d" % n for n in range(5)])
     taken = [heard.next() for _ in range(3)]
     assert heard.none_within(0.5)
@@ -236,7 +230,7 @@ class ScriptedBroker:
 def test_a_broker_that_refuses_mqtt_5_gets_3_1_1(scripted_broker: ScriptedBroker) -> None:
     source = source_for(scripted_broker.url)
     source.start(Heard().arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     source.stop()
 
 
@@ -246,7 +240,7 @@ def test_a_topic_that_is_not_utf_8_is_handed_over_and_the_next_message_too(
     heard = Heard()
     source = source_for(scripted_broker.url)
     source.start(heard.arrivals.put)
-    until(source.subscribed)
+    wait_until(source.subscribed, what="subscribed")
     scripted_broker.send(b"passerelle/\xff\xfe/x", b"lost elsewhere", mid=7)
     scripted_broker.send(TOPIC.encode(), b"next", mid=8)
     bad, good = heard.next(), heard.next()

@@ -8,12 +8,14 @@ here is removed by its own context manager.
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
@@ -30,18 +32,33 @@ def _addresses() -> list[str]:
     return [f"unix://{path}" for path in sockets if path.exists()]
 
 
+def _options(address: str, *, timeout: int) -> dict[str, Any]:
+    return {"environment": {**os.environ, "DOCKER_HOST": address}, "timeout": timeout}
+
+
 def _connect(address: str, *, timeout: int) -> Any:
-    return DockerClient(base_url=address, timeout=timeout).client
+    return DockerClient(**_options(address, timeout=timeout)).client
+
+
+def _accepts(address: str) -> bool:
+    """Try a Unix socket first: docker's client leaves its own open when nobody listens."""
+    if not address.startswith("unix://"):
+        return True
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_ANSWER_SECONDS)
+        return probe.connect_ex(address.removeprefix("unix://")) == 0
 
 
 def _answers(address: str) -> bool:
+    if not _accepts(address):
+        return False
     try:
         client = _connect(address, timeout=_ANSWER_SECONDS)
-    except Exception:  # noqa: BLE001 - whatever goes wrong, this engine is not one to use
+    except (DockerException, OSError):
         return False
     try:
         return bool(client.ping())
-    except Exception:  # noqa: BLE001 - as above
+    except (DockerException, OSError):
         return False
     finally:
         client.close()
@@ -59,7 +76,7 @@ def has_image(address: str, image: str) -> bool:
     try:
         if client.images.list(image):
             return True
-        with suppress(Exception):
+        with suppress(DockerException, OSError):
             client.images.pull(image)
             return True
         return False
@@ -92,7 +109,7 @@ class ServerContainer:
         testcontainers_config.ryuk_disabled = True
         # testcontainers' own type of a port is a number; the client below takes address and number.
         bindings: Any = {f"{inner}/tcp": ("127.0.0.1", outer) for inner, outer in ports.items()}
-        self._made = DockerContainer(image, docker_client_kw={"base_url": engine, "timeout": 120})
+        self._made = DockerContainer(image, docker_client_kw=_options(engine, timeout=120))
         self._made.with_command(list(command)).with_envs(**(environment or {}))
         self._made.ports = bindings
         for directory in directories:

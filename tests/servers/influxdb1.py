@@ -19,6 +19,7 @@ from tests.servers.runner import Runner
 from tests.servers.server import Server
 
 IMAGE = "docker.io/library/influxdb:1.13"
+VERSION = "1.13.2"
 REMEDY = "make test-servers"
 URL_VARIABLE = "PASSERELLE_TEST_INFLUXDB1_URL"
 
@@ -78,7 +79,7 @@ def new_influxdb1(directory: Path) -> InfluxDB1Server:
         image=IMAGE,
         binary="influxd",
         remedy=REMEDY,
-        built=server_cache() / "influxdb-1.13.2" / "influxd",
+        built=server_cache() / f"influxdb-{VERSION}" / "influxd",
         accept=of_generation(1),
     )
     port = free_port()

@@ -18,7 +18,8 @@ from tests.servers.process import ServerProcess
 from tests.servers.runner import Runner
 from tests.servers.server import Server
 
-IMAGE = "docker.io/library/influxdb:2.10"
+IMAGE = "docker.io/library/influxdb:2"
+VERSION = "2.10.0"
 REMEDY = "make test-servers"
 URL_VARIABLE = "PASSERELLE_TEST_INFLUXDB_URL"
 TOKEN_VARIABLE = "PASSERELLE_TEST_INFLUXDB_TOKEN"
@@ -97,7 +98,7 @@ def new_influxdb2(directory: Path) -> InfluxDB2Server:
         image=IMAGE,
         binary="influxd",
         remedy=REMEDY,
-        built=server_cache() / "influxdb-2.10.0" / "influxd",
+        built=server_cache() / f"influxdb-{VERSION}" / "influxd",
         accept=of_generation(2),
     )
     port = free_port()
