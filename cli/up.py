@@ -95,7 +95,7 @@ def up(
 def _announce(console: Console, platform: Platform) -> None:
     console.print(f"  API        {platform.api_url}/docs")
     console.print(f"  broker     {platform.broker_url} ({platform.broker_kind})")
-    console.print(f"  API key    in {platform.key_file}")
+    console.print(f"  API key    in {platform.key_file}", soft_wrap=True)
     if platform.devices:
         console.print(f"  simulated  {platform.devices} devices")
     console.print(

@@ -17,7 +17,7 @@ spring) the day starts at the change.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -89,14 +89,24 @@ def index_of(edges: list[int], time_ns: int) -> int:
     return bisect_right(edges, time_ns) - 1
 
 
-def runs(edges: list[int]) -> Iterator[Run]:
-    """Return the windows of a cut as runs of equal length, as few as possible, in order."""
+def runs(edges: list[int], *, alone: Callable[[int, int], bool]) -> Iterator[Run]:
+    """Yield the windows of a cut as runs of equal length, as few as possible, in order.
+
+    Args:
+        edges: of the windows.
+        alone: tells from its start and end whether a window must be a run of its own.
+    """
     first = 0
     last = len(edges) - 1
     while first < last:
         length = edges[first + 1] - edges[first]
         end = first + 1
-        while end < last and edges[end + 1] - edges[end] == length:
+        while (
+            end < last
+            and edges[end + 1] - edges[end] == length
+            and not alone(edges[first], edges[first + 1])
+            and not alone(edges[end], edges[end + 1])
+        ):
             end += 1
         yield Run(first=first, count=end - first, length_ns=length)
         first = end

@@ -7,7 +7,6 @@ to programs started as a user starts them, and the worker is killed with SIGKILL
 from __future__ import annotations
 
 import random
-import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,71 +20,11 @@ from tests.servers.ports import free_port
 from tests.servers.waiting import wait_until
 from tests.support.account import Api, assert_everything_accounted_for, published
 from tests.support.programs import Program
+from tests.support.site import Site, finish
 
 DEVICES = 200
 KILLS = 20
 SCENARIO = "rough-day"
-
-
-class Site:
-    """One set of settings, and the programs that share them."""
-
-    def __init__(self, directory: Path, **settings: str) -> None:
-        self.directory = directory
-        self.port = free_port()
-        self.environment = {
-            "PASSERELLE_DATA_DIR": str(directory / "data"),
-            "PASSERELLE_API__PORT": str(self.port),
-            "PASSERELLE_LOGGING__FORMAT": "json",
-            **settings,
-        }
-
-    def program(self, *command: str, log: str) -> Program:
-        return Program(command, environment=self.environment, log=self.directory / f"{log}.log")
-
-    def command(self, *arguments: str) -> str:
-        """Run `passerelle ARGUMENTS` to its end; return what it printed."""
-        program = self.program("-m", "cli", *arguments, log="command")
-        done = subprocess.run(
-            program.command,
-            env=program.environment,
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def register_fleet(self) -> None:
-        csv = self.directory / "fleet.csv"
-        self.command(
-            "simulate", SCENARIO, "--devices", str(DEVICES), "--devices-csv", str(csv), "--dry-run"
-        )
-        self.command("devices", "import", str(csv))
-
-    def simulate(self, broker: str, *, speed: str, duration: str) -> tuple[Program, Path]:
-        report = self.directory / "published.json"
-        program = self.program(
-            "-m", "cli", "simulate", SCENARIO,
-            "--devices", str(DEVICES), "--broker", broker, "--speed", speed,
-            "--duration", duration, "--report", str(report),
-            log="simulate",
-        )  # fmt: skip
-        return program, report
-
-    def api(self) -> Api:
-        key = self.command("keys", "create", "test").strip()
-        api = Api(f"http://127.0.0.1:{self.port}", key)
-        wait_until(api.alive, what="the API answers", seconds=60)
-        return api
-
-
-def finish(program: Program, *, seconds: float) -> None:
-    process = program.process
-    assert process is not None
-    assert process.wait(timeout=seconds) == 0, program.output()
 
 
 def kill_again_and_again(program: Program, *, seed: int) -> None:
@@ -115,12 +54,16 @@ def assert_faults_were_seen(rows: dict[tuple[str, str], dict[str, int]], report:
 def test_embedded_parts_account_for_every_message(tmp_path: Path) -> None:
     site = Site(tmp_path)
     mqtt_port = free_port()
-    site.register_fleet()
+    site.register_fleet(SCENARIO, DEVICES)
     up = site.program("-m", "cli", "up", "--no-simulators", "--mqtt-port", str(mqtt_port), log="up")
     with up, site.api() as api:
         wait_until(lambda: "ready in" in up.output(), what="everything started", seconds=60)
         simulator, report = site.simulate(
-            f"mqtt://127.0.0.1:{mqtt_port}", speed="60x", duration="10m"
+            SCENARIO,
+            DEVICES,
+            broker=f"mqtt://127.0.0.1:{mqtt_port}",
+            speed="60x",
+            duration="10m",
         )
         simulator.start()
         finish(simulator, seconds=120)
@@ -144,11 +87,13 @@ def test_real_servers_account_for_every_message_while_the_worker_is_killed(
         PASSERELLE_STORE__ORG=influxdb2.org,
         PASSERELLE_STORE__BUCKET=influxdb2_bucket(),
     )
-    site.register_fleet()
+    site.register_fleet(SCENARIO, DEVICES)
     with site.program("-m", "api", log="api"), site.api() as api:
         worker = site.program("-m", "ingest", log="worker").start()
         wait_until(lambda: connected(api), what="the worker is connected", seconds=60)
-        simulator, report = site.simulate(mosquitto.url, speed="10x", duration="15m")
+        simulator, report = site.simulate(
+            SCENARIO, DEVICES, broker=mosquitto.url, speed="10x", duration="15m"
+        )
         simulator.start()
         worker.kill()
         kill_again_and_again(worker, seed=1)
@@ -166,11 +111,13 @@ def test_the_laptop_accounts_for_every_message_while_it_is_killed(
     tmp_path: Path, mosquitto: MosquittoServer
 ) -> None:
     site = Site(tmp_path, PASSERELLE_MQTT__URL=mosquitto.url)
-    site.register_fleet()
+    site.register_fleet(SCENARIO, DEVICES)
     up = site.program("-m", "cli", "up", "--no-simulators", "--external-broker", log="up")
     up.start()
     wait_until(lambda: "ready in" in up.output(), what="everything started", seconds=60)
-    simulator, report = site.simulate(mosquitto.url, speed="10x", duration="15m")
+    simulator, report = site.simulate(
+        SCENARIO, DEVICES, broker=mosquitto.url, speed="10x", duration="15m"
+    )
     simulator.start()
     up.kill()
     kill_again_and_again(up, seed=2)

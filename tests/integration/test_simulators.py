@@ -18,8 +18,8 @@ import pytest
 from core.clock import NS_PER_S, iso
 from core.errors import ConfigurationError
 from simulators.account import Progress
-from simulators.courier import BrokerUnavailableError
 from simulators.fleet import Fleet
+from simulators.login import BrokerUnavailableError
 from simulators.report import Report
 from simulators.runner import Connections, simulate
 from simulators.scenario import Scenario, load_scenario

@@ -37,7 +37,7 @@ class Api:
 
     def get(self, path: str, **query: object) -> Any:
         """Return the JSON of a GET that succeeds."""
-        answer = self.client.get(path, params={k: str(v) for k, v in query.items()})
+        answer = self.client.get(path, params={k: str(v) for k, v in query.items()} or None)
         assert answer.status_code == 200, f"{answer.request.url}: {answer.text}"
         return answer.json()
 

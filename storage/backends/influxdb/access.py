@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import urlsplit
 
 import httpx
@@ -70,17 +71,17 @@ def new_client(access: Access) -> httpx.Client:
 
 
 def _authorization(settings: Settings) -> str | None:
+    """Return a token as 2.x takes it, or a user and password as 1.x does on both of its APIs."""
     store = settings.store
-    text = None
-    if store.token is not None and store.token.get_secret_value().strip():
-        text = store.token.get_secret_value().strip()
-    elif store.username:
+    token = "" if store.token is None else store.token.get_secret_value().strip()
+    if token:
+        if not (token.isascii() and token.isprintable()):
+            raise ConfigurationError(
+                "PASSERELLE_STORE__TOKEN holds characters that an HTTP header cannot carry"
+            )
+        return f"Token {token}"
+    if store.username:
         password = "" if store.password is None else store.password.get_secret_value()
-        text = f"{store.username}:{password}"
-    if text is None:
-        return None
-    if not (text.isascii() and text.isprintable()):
-        raise ConfigurationError(
-            "the store's token or password holds characters that an HTTP header cannot carry"
-        )
-    return f"Token {text}"
+        login = f"{store.username}:{password}".encode()
+        return f"Basic {base64.b64encode(login).decode()}"
+    return None

@@ -127,10 +127,14 @@ def sources(devices: Sequence[DeviceKey], fields: dict[str, list[str]]) -> Itera
             yield Source(measurement, tuple(names), condition, parameters)
 
 
-def field_keys(measurements: Sequence[str]) -> Statement:
-    """Return a statement that lists the fields of some measurements."""
-    return Statement(f"SHOW FIELD KEYS FROM {', '.join(map(_quoted, measurements))}", {})
+def field_keys(measurement: str) -> Statement:
+    """Return a statement that lists the fields of a measurement; nothing in no database."""
+    return Statement(f"SHOW FIELD KEYS FROM {_quoted(measurement)}", {})
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+EXISTS = Statement(f'SELECT {_quoted(QUALITY)} FROM "environment" WHERE time = 0 LIMIT 1', {})
+"""A cheap statement that fails where there is no database: SHOW answers nothing there."""

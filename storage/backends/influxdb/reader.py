@@ -15,7 +15,7 @@ from core.quantities import CATALOGUE
 from core.reading import DeviceKey, Reading
 from storage.aggregation import checked_percentile
 from storage.backends.influxdb.fold import Fold
-from storage.backends.influxdb.influxql import ON_THE_SERVER, Source, field_keys, sources
+from storage.backends.influxdb.influxql import EXISTS, ON_THE_SERVER, Source, field_keys, sources
 from storage.backends.influxdb.query import (
     QueryClient,
     Rows,
@@ -23,6 +23,7 @@ from storage.backends.influxdb.query import (
     UnrepresentableError,
 )
 from storage.ports import Aggregate, Page, Position, Selection, Windows, WindowValue
+from storage.refusal import EARLIEST_NS, LATEST_NS
 from storage.selecting import (
     Series,
     checked_limit,
@@ -143,7 +144,7 @@ class InfluxDBReader:
 
     def ping(self) -> None:
         """See `PointReader.ping`: the server knows the database and lets us read it."""
-        for _ in self._queries.run([Statement("SHOW MEASUREMENTS LIMIT 1", {})]):
+        for _ in self._queries.run([EXISTS]):
             pass
 
     def _run(self, statements: Sequence[Statement]) -> Iterator[tuple[int, Rows]]:
@@ -176,7 +177,7 @@ class InfluxDBReader:
     def _from_server(self, selection: Selection, aggregate: Aggregate, edges: list[int]) -> _Found:
         questions: list[tuple[Run, Source]] = []
         statements: list[Statement] = []
-        for run in runs(edges):
+        for run in runs(edges, alone=_beyond_time):
             first_ns = edges[run.first]
             for each in _sources(selection):
                 questions.append((run, each))
@@ -219,15 +220,21 @@ class InfluxDBReader:
     def _existing(self, asked: dict[str, list[str]]) -> dict[str, list[str]]:
         """Return those of some quantities that the database has any value of."""
         measurements = list(asked)
-        statements = [field_keys([measurement]) for measurement in measurements]
+        statements = [*map(field_keys, measurements), EXISTS]
         found: dict[str, set[str]] = {}
         for index, rows in self._run(statements):
-            found.setdefault(measurements[index], set()).update(row[0] for row in rows.values)
+            if rows.columns[0] == "fieldKey":
+                found.setdefault(measurements[index], set()).update(row[0] for row in rows.values)
         kept = {
             measurement: [name for name in names if name in found.get(measurement, ())]
             for measurement, names in asked.items()
         }
         return {measurement: names for measurement, names in kept.items() if names}
+
+
+def _beyond_time(start_ns: int, end_ns: int) -> bool:
+    """Tell whether InfluxQL would answer a `GROUP BY time()` that holds this window by nothing."""
+    return start_ns < EARLIEST_NS or end_ns > LATEST_NS
 
 
 def _sources(selection: Selection) -> list[Source]:

@@ -13,6 +13,7 @@ ones are refused too without being sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -20,7 +21,9 @@ import msgspec
 from storage.backends.influxdb.answers import Answer, Stored, TooLarge
 from storage.ports import Retry
 
-_AGE = "retention policy"
+# The single point refused for its age: in 1.13 and 2.10, and in the versions before them. Any other
+# refusal by 1.x names the retention policy too.
+_AGE = re.compile("dropped 1 points outside retention policy|points beyond retention policy")
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -70,7 +73,7 @@ def settle(
             return Retry(f"a single point is too large: {answer.reason}")
         else:
             rejected.update((index, answer.reason) for index in part[0].indexes)
-            if _AGE in answer.reason:
+            if _AGE.search(answer.reason):
                 expired, expiry = part[0], answer.reason
     return rejected
 

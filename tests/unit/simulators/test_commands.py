@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from core.errors import ConfigurationError
 from simulators.commands import capture, replay, simulate
-from simulators.courier import BrokerUnavailableError
+from simulators.login import BrokerUnavailableError
 from tests.servers.ports import free_port
 
 

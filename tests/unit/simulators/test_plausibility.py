@@ -12,8 +12,9 @@ import pytest
 
 from core.quantities import CATALOGUE
 from simulators.climate import CLIMATES, Weather
+from simulators.place import Surroundings
 from simulators.rooms import CO2_M3_PER_PERSON_H, OUTDOOR_CO2_PPM, Room
-from simulators.sensors import SENSORS, Surroundings
+from simulators.sensors import SENSORS
 from simulators.streams import stream
 from simulators.vitals import Person
 

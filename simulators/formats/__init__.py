@@ -1,0 +1,1 @@
+"""The wire formats that simulated devices speak: one module a payload convention."""
