@@ -68,10 +68,15 @@ def test_every_row_of_a_real_series_is_published(mosquitto: MosquittoServer, nam
     assert totals["out_of_order"] == turned_back
     rows = [line.split(",") for line in source.read_text().splitlines()[1:]]
     documents = [json.loads(payload) for _, payload in listener.heard]
-    assert [(d["t"], d["v"]) for d in documents] == [
-        (f"{time.replace(' ', 'T')}Z", {quantity: {"v": float(value), "u": "[degF]"}})
-        for time, value in rows
+    assert [d["v"] for d in documents] == [
+        {quantity: {"v": float(value), "u": "[degF]"}} for _, value in rows
     ]
+    told = [d["t"] for d in documents]
+    recorded = [f"{time.replace(' ', 'T')}Z" for time, _ in rows]
+    moved = [one for one, other in zip(told, recorded, strict=True) if one != other]
+    assert len(moved) == turned_back
+    assert all(one.endswith(".000000001Z") for one in moved)
+    assert len(set(told)) == count
     assert len(set(listener.heard)) == count
     assert {topic for topic, _ in listener.heard} == {"passerelle/v1/elgazala/office/telemetry"}
 
