@@ -9,11 +9,15 @@ from typing import Any
 import msgspec
 from sqlalchemy import Select, func, select, tuple_
 
-from devices.registry.database import Database, storable, upsert
+from core.errors import ConflictError
+from devices.registry.database import Database
 from devices.registry.records import LedgerRow, WorkerStatus
+from devices.registry.rows import upsert
 from devices.registry.tables import NAME, SLUG, ledger, workers
+from devices.registry.text import account_name, account_names, clipped
 
 _COUNTS = ("received", "stored", "duplicate", "dead_lettered", "pending", "redelivered")
+_LONGEST_REASON = 2000
 
 
 class LedgerRepository:
@@ -23,17 +27,14 @@ class LedgerRepository:
         self._database = database
 
     def publish(self, rows: Sequence[LedgerRow]) -> None:
-        """Take a worker's rows; a row of the same worker, site, device and hour is replaced."""
-        values = {
-            (row.worker, row.site, row.device, row.hour): {
-                **msgspec.structs.asdict(row),
-                "site": storable(row.site, longest=NAME),
-                "device": storable(row.device, longest=NAME),
-            }
-            for row in rows
-        }
+        """Take a worker's rows; a row of the same worker, site, device and hour is replaced.
+
+        Raises:
+            ConflictError: a row does not add up; none is taken.
+        """
+        values = [_values(row) for row in rows]
         with self._database.write() as connection:
-            upsert(connection, ledger, list(values.values()))
+            upsert(connection, ledger, values)
 
     def read(
         self,
@@ -101,9 +102,9 @@ class WorkerRepository:
         """Take a worker's sign of life."""
         values = msgspec.structs.asdict(status) | {
             "facts": msgspec.json.encode(status.facts).decode(),
-            "store": storable(status.store),
-            "host": storable(status.host, longest=NAME),
-            "version": storable(status.version, longest=SLUG),
+            "store": clipped(status.store, _LONGEST_REASON),
+            "host": clipped(status.host, NAME),
+            "version": clipped(status.version, SLUG),
         }
         with self._database.write() as connection:
             upsert(connection, workers, [values])
@@ -116,6 +117,20 @@ class WorkerRepository:
                 WorkerStatus(**(dict(row) | {"facts": msgspec.json.decode(row["facts"])}))
                 for row in rows
             ]
+
+
+def _values(row: LedgerRow) -> dict[str, Any]:
+    if row.received != row.stored + row.duplicate + row.dead_lettered + row.pending:
+        raise ConflictError(
+            f"worker {row.worker}: the account of device {row.device[:80]!r}, site "
+            f"{row.site[:80]!r}, hour {row.hour} does not add up: received {row.received}, stored "
+            f"{row.stored}, duplicate {row.duplicate}, dead-lettered {row.dead_lettered}, pending "
+            f"{row.pending}; this is a defect of Passerelle, please report it"
+        )
+    return msgspec.structs.asdict(row) | {
+        "site": account_name(row.site),
+        "device": account_name(row.device),
+    }
 
 
 def _sums() -> list[Any]:
@@ -131,9 +146,9 @@ def _filtered(
     end_hour: int | None,
 ) -> Select[Any]:
     if site is not None:
-        query = query.where(ledger.c.site == site)
+        query = query.where(ledger.c.site.in_(account_names(site)))
     if device is not None:
-        query = query.where(ledger.c.device == device)
+        query = query.where(ledger.c.device.in_(account_names(device)))
     if start_hour is not None:
         query = query.where(ledger.c.hour >= start_hour)
     if end_hour is not None:

@@ -1,14 +1,20 @@
-"""Devices as CSV: read with every mistake named by file, line and column, written the same way."""
+"""Devices as CSV: read with every mistake named by file, line and column, written the same way.
+
+A header line, then a device a line: UTF-8 with or without a byte order mark, separated by `,` or
+`;` (with `;` a decimal comma is understood, as spreadsheets in French write it). Spaces around a
+field do not count.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from core.errors import ConfigurationError
-from devices.registry.inventory import check_device
+from devices.registry.device_fields import field_mistakes
 from devices.registry.records import Device
 
 COLUMNS = (
@@ -18,63 +24,46 @@ REQUIRED = ("id", "site", "profile")
 _MOST_ERRORS = 20
 
 
-def read_devices_csv(path: Path) -> list[Device]:
-    """Read devices from a file: UTF-8 with or without BOM, separated by `,` or `;`.
+def read_devices_csv(source: Path | TextIO) -> list[Device]:
+    """Read devices from a file or a text stream.
+
+    Only the columns id, site and profile are required; external_id is the id when it is empty or
+    missing.
 
     Raises:
-        ConfigurationError: the file cannot be read, or has mistakes: all of them, up to 20.
+        ConfigurationError: it cannot be read, or has mistakes: all of them, a line each, up to 20.
     """
+    if not isinstance(source, Path):
+        name = getattr(source, "name", None)
+        return parse_devices_csv(source.read(), name=name if isinstance(name, str) else "the CSV")
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = source.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{source} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not UTF-8 at byte {error.start}") from None
-    return parse_devices_csv(content, name=str(path))
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigurationError(
+            f"{source}, line {line}: this is not UTF-8; save the file as CSV UTF-8"
+        ) from None
+    return parse_devices_csv(content, name=str(source))
 
 
 def parse_devices_csv(content: str, *, name: str) -> list[Device]:
     """Read devices from text.
 
     Args:
-        content: a header line, then a device a line. Only id, site and profile are required;
-            external_id is the id when it is empty or missing.
+        content: as `read_devices_csv` reads it.
         name: what the text is called in errors.
 
     Raises:
         ConfigurationError: as `read_devices_csv`.
     """
-    header = content.partition("\n")[0]
-    delimiter = ";" if header.count(";") > header.count(",") else ","
-    reader = csv.DictReader(io.StringIO(content), delimiter=delimiter, strict=True)
-    mistakes: list[str] = []
-    devices: list[Device] = []
-    first_line: dict[str, int] = {}
-    try:
-        _check_header([column.strip() for column in reader.fieldnames or ()], name)
-        reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
-        for row in reader:
-            line = reader.line_num
-            if not any(isinstance(value, str) and value.strip() for value in row.values()):
-                continue
-            try:
-                device = _device(row)
-            except ConfigurationError as error:
-                mistakes.append(f"{name}, line {line}: {error.detail}")
-                continue
-            if device.id in first_line:
-                mistakes.append(
-                    f"{name}, line {line}, column id: {device.id!r} stands in line "
-                    f"{first_line[device.id]} too"
-                )
-            first_line.setdefault(device.id, line)
-            devices.append(device)
-    except csv.Error as error:
-        mistakes.append(f"{name}, line {reader.line_num}: {error}")
-    if mistakes:
-        more = len(mistakes) - _MOST_ERRORS
-        shown = mistakes[:_MOST_ERRORS] + ([f"and {more} more"] if more > 0 else [])
-        raise ConfigurationError("; ".join(shown) + "; nothing was imported")
+    reading = _Reading(content.removeprefix("\ufeff"), name=name)
+    devices = reading.devices()
+    if reading.mistakes:
+        more = len(reading.mistakes) - _MOST_ERRORS
+        shown = reading.mistakes[:_MOST_ERRORS] + ([f"and {more} more"] if more > 0 else [])
+        raise ConfigurationError("\n".join([*shown, "nothing was imported"]))
     return devices
 
 
@@ -84,52 +73,104 @@ def write_devices_csv(devices: Iterable[Device]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for device in devices:
-        interval = "" if device.interval_s is None else f"{device.interval_s:g}"
-        values = [getattr(device, column) for column in COLUMNS]
-        values[COLUMNS.index("interval_s")] = interval
-        writer.writerow(values)
+        values = {column: getattr(device, column) for column in COLUMNS}
+        seconds = device.interval_s
+        values["interval_s"] = "" if seconds is None else str(seconds).removesuffix(".0")
+        writer.writerow(values.values())
     return out.getvalue()
 
 
-def _check_header(header: list[str], name: str) -> None:
-    missing = [column for column in REQUIRED if column not in header]
-    unknown = [column for column in header if column not in COLUMNS]
-    if missing or unknown:
-        told = [f"no column {column!r}" for column in missing]
-        told += [f"unknown column {column[:40]!r}" for column in unknown]
-        raise ConfigurationError(
-            f"{name}, line 1: {', '.join(told)}; the columns are {', '.join(COLUMNS)}"
+class _Reading:
+    """One text on its way to devices, and the mistakes met."""
+
+    def __init__(self, content: str, *, name: str) -> None:
+        header = content.partition("\n")[0]
+        self._separator = ";" if header.count(";") > header.count(",") else ","
+        self._reader = csv.reader(
+            io.StringIO(content, newline=""), delimiter=self._separator, strict=True
         )
+        self._name = name
+        self._line = 1
+        self._places: dict[tuple[str, ...], int] = {}
+        self.mistakes: list[str] = []
 
+    def devices(self) -> list[Device]:
+        rows = self._rows()
+        header = [column.strip() for column in next(rows, [])]
+        self._check_header(header)
+        if self.mistakes:
+            return []
+        return [self._device(header, row) for row in rows if any(cell.strip() for cell in row)]
 
-def _device(row: dict[str, str | None]) -> Device:
-    if None in row:
-        raise ConfigurationError("more fields than the header has columns")
-    values = {column: (value or "").strip() for column, value in row.items()}
-    for column in REQUIRED:
-        if not values[column]:
-            raise ConfigurationError(f"column {column} is empty")
-    return check_device(
-        Device(
-            id=values["id"],
-            site=values["site"],
-            profile=values["profile"],
-            external_id=values.get("external_id") or values["id"],
-            name=values.get("name", ""),
-            building=values.get("building", ""),
-            zone=values.get("zone", ""),
-            interval_s=_seconds(values.get("interval_s", "")),
-            hardware_id=values.get("hardware_id", ""),
+    def _rows(self) -> Iterator[list[str]]:
+        while True:
+            self._line = self._reader.line_num + 1
+            try:
+                row = next(self._reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                self._mistake(f"{error}; check the quotes and the separators")
+                return
+            yield row
+
+    def _check_header(self, header: list[str]) -> None:
+        for column in REQUIRED:
+            if column not in header:
+                self._mistake(f"no column {column!r}; the columns are {', '.join(COLUMNS)}")
+        for place, column in enumerate(header):
+            if column not in COLUMNS:
+                self._mistake(
+                    f"unknown column {column[:40]!r}; the columns are {', '.join(COLUMNS)}"
+                )
+            elif column in header[:place]:
+                self._mistake(f"column {column!r} comes twice")
+
+    def _device(self, header: list[str], row: list[str]) -> Device:
+        if len(row) > len(header):
+            self._mistake(f"{len(row)} fields, but the header has {len(header)} columns")
+        cells = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
+        device = Device(
+            id=cells.get("id", ""),
+            site=cells.get("site", ""),
+            profile=cells.get("profile", ""),
+            external_id=cells.get("external_id") or cells.get("id", ""),
+            name=cells.get("name", ""),
+            building=cells.get("building", ""),
+            zone=cells.get("zone", ""),
+            interval_s=self._seconds(cells.get("interval_s", "")),
+            hardware_id=cells.get("hardware_id", ""),
         )
-    )
+        mistakes = dict(field_mistakes(device))
+        if not cells.get("external_id"):
+            mistakes.pop("external_id", None)  # it is the id, which is told already
+        for column, sentence in mistakes.items():
+            self._mistake(sentence if cells.get(column) else f"{column} is missing", column=column)
+        self._once(device.id, column="id", what=f"the id {device.id!r}")
+        self._once(
+            device.site, device.profile, device.external_id,
+            column="external_id",
+            what=f"the name {device.external_id!r} of profile {device.profile}, site {device.site}",
+        )  # fmt: skip
+        return device
 
+    def _once(self, *key: str, column: str, what: str) -> None:
+        if not all(key):
+            return
+        first = self._places.setdefault((column, *key), self._line)
+        if first != self._line:
+            self._mistake(f"{what[:400]} stands in line {first} too", column=column)
 
-def _seconds(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigurationError(
-            f"column interval_s: {text[:40]!r} is not a number of seconds"
-        ) from None
+    def _seconds(self, text: str) -> float | None:
+        if not text:
+            return None
+        plain = text.replace(",", ".") if self._separator == ";" else text
+        try:
+            return float(plain.replace("_", "?"))  # Python's own 1_000 is no number elsewhere
+        except ValueError:
+            self._mistake(f"{text[:40]!r} is not a number of seconds", column="interval_s")
+            return None
+
+    def _mistake(self, sentence: str, *, column: str | None = None) -> None:
+        where = f"{self._name}, line {self._line}" + (f", column {column}" if column else "")
+        self.mistakes.append(f"{where}: {sentence}")

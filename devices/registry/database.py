@@ -1,27 +1,40 @@
 """The registry's engine: SQLite or PostgreSQL, one short transaction per call.
 
 Threads: any; SQLAlchemy's pool gives each transaction a connection of its own. SQLite has one
-writer: a transaction that writes takes its lock at the start, so none fails half-way.
+writer: a transaction that writes takes its lock at the start, so none fails half-way. On PostgreSQL
+ledgers and dead letters are written side by side; what is read before it is changed (`change`)
+is locked by the row of the revision counter, so those writers come one after the other there too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, event, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    collate,
+    create_engine,
+    event,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
-from core.errors import ConfigurationError
-from devices.registry import tables
+from core.errors import ConfigurationError, ConflictError
 from devices.registry.errors import RegistryUnavailableError
+from devices.registry.tables import revision
 
-_BUSY_MS = 30_000
-_ROWS = 500
+WAIT_S = 30.0
+"""How long a transaction waits for another one's lock, seconds."""
+_ANY_LANGUAGE = "und-x-icu"
+_UNDEFINED = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 
 
 class Database:
@@ -29,35 +42,23 @@ class Database:
 
     Args:
         url: SQLAlchemy address, `sqlite:///...` or `postgresql+psycopg://...`.
+        wait_s: how long to wait for another transaction's lock, seconds.
 
     Raises:
         ConfigurationError: the address is of neither kind.
     """
 
-    def __init__(self, url: str) -> None:
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            parsed = None
-        if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
-            raise ConfigurationError(
-                "setting registry.url must be sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
-            )
+    def __init__(self, url: str, *, wait_s: float = WAIT_S) -> None:
+        parsed = _parsed(url)
         self.kind = parsed.get_backend_name()
-        self.where = f"{parsed.host}/{parsed.database}" if parsed.host else str(parsed.database)
+        self.file: Path | None = None
         if self.kind == "sqlite":
-            if parsed.database in (None, "", ":memory:"):
-                raise ConfigurationError("setting registry.url: SQLite needs a file, not memory")
             self.file = Path(str(parsed.database))
-            self.engine = create_engine(parsed, connect_args={"timeout": _BUSY_MS / 1000})
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+            self.where = str(self.file)
+            self.engine = _sqlite(parsed, wait_s)
         else:
-            self.engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": 5},
-            )
+            self.where = f"{parsed.host or 'local'}/{parsed.database or ''}"
+            self.engine = _postgresql(parsed, wait_s)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -75,9 +76,16 @@ class Database:
 
         Raises:
             RegistryUnavailableError: the database does not answer.
-            sqlalchemy.exc.IntegrityError: a constraint was broken.
+            ConflictError: a constraint was broken.
         """
         with self._transaction(writes=True) as connection:
+            yield connection
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """As `write`, one at a time: what it reads is not changed by others before its end."""
+        with self._transaction(writes=True) as connection:
+            connection.execute(select(revision.c.value).with_for_update())
             yield connection
 
     def close(self) -> None:
@@ -87,62 +95,111 @@ class Database:
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         try:
-            if self.kind == "sqlite":
-                self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.engine.connect() as connection:
-                connection = connection.execution_options(registry_writes=writes)  # noqa: PLW2901
+                connection.execution_options(registry_writes=writes)
                 with connection.begin():
                     yield connection
-        except IntegrityError:
-            raise
-        except (DBAPIError, OSError) as error:
-            told = str(getattr(error, "orig", error)).strip().splitlines()
-            raise RegistryUnavailableError(
-                f"the registry {self.where} does not answer: {told[0] if told else error}"
+        except IntegrityError as error:
+            raise ConflictError(f"the registry refuses it: {_told(error)}") from None
+        except DataError as error:
+            raise ConfigurationError(f"the registry cannot keep it: {_told(error)}") from None
+        except OverflowError:
+            raise ConfigurationError(
+                "a number is beyond 64 bits; times are nanoseconds since the epoch"
             ) from None
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
+            told = _told(error)
+            if isinstance(error, DBAPIError) and _lacks_tables(error):
+                told += "; start a worker or the API once, which bring its tables to their form"
             raise RegistryUnavailableError(
-                f"the registry {self.where} does not answer: {error}"
+                f"the registry {self.where} does not answer: {told}"
             ) from None
-
-
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows; where the primary key is there already, replace the other columns."""
-    keys = [column.name for column in table.primary_key.columns]
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = build(table)
-    others = {
-        column.name: statement.excluded[column.name]
-        for column in table.columns
-        if column.name not in keys
-    }
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=others)
-    for start in range(0, len(rows), _ROWS):
-        connection.execute(statement, list(rows[start : start + _ROWS]))
 
 
 def bump(connection: Connection) -> None:
     """Say that sites, devices, profiles, bindings or aliases changed."""
-    connection.execute(update(tables.revision).values(value=tables.revision.c.value + 1))
+    connection.execute(update(revision).values(value=revision.c.value + 1))
 
 
-def storable(text: str, *, longest: int | None = None) -> str:
-    """Return `text` as every database can hold it: NUL written as an escape, cut if too long."""
-    clean = text.replace("\x00", "\\x00")
-    return clean if longest is None or len(clean) <= longest else f"{clean[: longest - 3]}..."
+def lowered(connection: Connection, column: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the column in lower case, in every script, whatever the database's own language."""
+    if connection.dialect.name == "postgresql":
+        return func.lower(collate(column, _ANY_LANGUAGE))
+    return func.lower(column)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={_BUSY_MS}",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.drivername not in (
+        "sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg",
+    ):  # fmt: skip
+        raise ConfigurationError(
+            "setting registry.url must be sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        )
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise ConfigurationError("setting registry.url: SQLite needs a file, not memory")
+    return parsed
+
+
+def _sqlite(url: URL, wait_s: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": wait_s})
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+        connection.create_function("lower", 1, _lower, deterministic=True)
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql(url: URL, wait_s: float) -> Engine:
+    """Make an engine whose connections notice a server that is gone, and do not wait for ever."""
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+            "application_name": "passerelle",
+        }
+        | dict(url.query),
+    )
+
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET lock_timeout = {round(wait_s * 1000)}")
+        connection.commit()
+
+    event.listen(engine, "connect", prepare)
+    return engine
 
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("registry_writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _lower(text: str | None) -> str | None:
+    """SQLite's own knows only ASCII."""
+    return None if text is None else text.lower()
+
+
+def _lacks_tables(error: DBAPIError) -> bool:
+    told = str(error.orig)
+    return getattr(error.orig, "sqlstate", None) in _UNDEFINED or told.startswith(
+        ("no such table", "no such column")
+    )
+
+
+def _told(error: BaseException) -> str:
+    """Return the first line of what the database said, without the statement and its values."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,23 +1,24 @@
-"""Devices and their aliases: read, registered, changed, removed."""
+"""Devices: read, registered, changed, removed."""
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, delete, or_, select, update
 
 from core.clock import Clock
 from core.errors import ConfigurationError, ConflictError, NotFoundError
-from core.identity import checked_slug
-from devices.registry.database import Database, bump, upsert
+from devices.registry import aliases, enrolment
+from devices.registry.database import Database, bump, lowered
+from devices.registry.device_fields import check_device
 from devices.registry.records import Device
-from devices.registry.tables import NAME, device_aliases, devices, sites
+from devices.registry.rows import insert_rows
+from devices.registry.tables import devices, sites
+from devices.registry.text import storable
 
-_TEXTS = ("profile", "external_id", "name", "building", "zone", "hardware_id")
 _CHUNK = 500
 
 
@@ -66,26 +67,26 @@ class DeviceRepository:
             (devices.c.zone, zone),
         ):
             if wanted is not None:
-                query = query.where(column == wanted)
-        if search:
-            query = query.where(
-                or_(
-                    *(
-                        column.icontains(search, autoescape=True)
-                        for column in (devices.c.id, devices.c.name, devices.c.external_id)
+                query = query.where(column == storable(wanted))
+        if after is not None:
+            query = query.where(devices.c.id > storable(after))
+        with self._database.read() as connection:
+            if search:
+                wanted = storable(search).lower()
+                query = query.where(
+                    or_(
+                        *(
+                            lowered(connection, column).contains(wanted, autoescape=True)
+                            for column in (devices.c.id, devices.c.name, devices.c.external_id)
+                        )
                     )
                 )
-            )
-        if after is not None:
-            query = query.where(devices.c.id > after)
-        with self._database.read() as connection:
             return [_device(row) for row in connection.execute(query).mappings()]
 
     def all(self) -> builtins.list[Device]:
         """Return every device, by id."""
         with self._database.read() as connection:
-            rows = connection.execute(select(devices).order_by(devices.c.id)).mappings()
-            return [_device(row) for row in rows]
+            return _all(connection)
 
     def get(self, device: str) -> Device:
         """Return one device.
@@ -104,196 +105,179 @@ class DeviceRepository:
             ConflictError: its id, or its name in topics, is taken.
         """
         made = msgspec.structs.replace(check_device(device), created_ns=self._clock.now_ns())
-        try:
-            with self._database.write() as connection:
-                _require_site(connection, made)
-                connection.execute(insert(devices).values(_values(made)))
-                bump(connection)
-        except IntegrityError:
-            raise ConflictError(self._collision(made)) from None
+        with self._database.change() as connection:
+            _require_sites(connection, [made])
+            taken = connection.execute(select(devices.c.id).where(devices.c.id == made.id)).first()
+            if taken is not None:
+                raise ConflictError(f"there is a device {made.id!r} already; see /v1/devices")
+            _require_free_name(connection, made)
+            insert_rows(connection, devices, [_values(made)])
+            bump(connection)
         return made
 
     def add_many(self, wanted: Sequence[Device]) -> ImportResult:
         """Register devices, or bring those with the same id to the same form: all or none.
 
         Raises:
-            ConfigurationError: a field of one cannot be right.
-            ConflictError: a name in topics is taken by another device.
+            ConfigurationError: a field of one cannot be right, or its site does not exist.
+            ConflictError: two are called the same, or one is called as another device is.
         """
         now_ns = self._clock.now_ns()
-        checked = [check_device(device) for device in wanted]
-        collided: Device | None = None
-        try:
-            with self._database.write() as connection:
-                known = {
-                    row["id"]: _device(row)
-                    for row in connection.execute(select(devices)).mappings()
-                }
-                added = unchanged = 0
-                changed: list[Device] = []
-                for device in checked:
-                    collided = device
-                    _require_site(connection, device)
-                    before = known.get(device.id)
-                    made = msgspec.structs.replace(
-                        device, created_ns=before.created_ns if before else now_ns
-                    )
-                    if made == before:
-                        unchanged += 1
-                        continue
-                    added += before is None
+        for device in wanted:
+            check_device(device)
+        _require_different_ids(wanted)
+        with self._database.change() as connection:
+            _require_sites(connection, wanted)
+            known = {device.id: device for device in _all(connection)}
+            changed: builtins.list[Device] = []
+            for device in wanted:
+                before = known.get(device.id)
+                made = msgspec.structs.replace(
+                    device, created_ns=before.created_ns if before else now_ns
+                )
+                if made != before:
                     changed.append(made)
-                collided = None
-                if changed:
-                    _check_names(changed, known)
-                    upsert(connection, devices, [_values(one) for one in changed])
-                    bump(connection)
-        except IntegrityError:
-            raise ConflictError(
-                self._collision(collided)
-                if collided
-                else "two devices have the same name in topics"
-            ) from None
-        return ImportResult(added, unchanged, len(changed) - added)
+            if changed:
+                _require_different_names({**known, **{one.id: one for one in changed}}.values())
+                _replace(connection, changed)
+                bump(connection)
+        added = sum(one.id not in known for one in changed)
+        return ImportResult(added, len(wanted) - len(changed), len(changed) - added)
+
+    def enrol(self, wanted: Sequence[Device]) -> builtins.list[Device]:
+        """Register devices that introduced themselves; return each as it is registered.
+
+        What is registered already is never changed: a device whose name in topics is known is
+        returned as it is, and one whose id is taken by another device gets another id. A device
+        that cannot be registered (its site does not exist, a field is too long) is left out: one
+        device's name must not keep the others out.
+        """
+        with self._database.change() as connection:
+            known = _all(connection)
+            places = frozenset(connection.execute(select(sites.c.id)).scalars())
+            result, new = enrolment.enrolled(
+                wanted, known=known, sites=places, now_ns=self._clock.now_ns()
+            )
+            if new:
+                insert_rows(connection, devices, [_values(one) for one in new])
+                bump(connection)
+        return result
 
     def update(self, device: Device) -> Device:
         """Change a device; its id and the time of its registration stay.
 
         Raises:
             NotFoundError: there is none of that id.
-            ConfigurationError: a field cannot be right.
+            ConfigurationError: a field cannot be right, or the site does not exist.
             ConflictError: its name in topics is taken.
         """
-        checked = check_device(device)
-        try:
-            with self._database.write() as connection:
-                before = _get(connection, device.id)
-                _require_site(connection, checked)
-                made = msgspec.structs.replace(checked, created_ns=before.created_ns)
-                connection.execute(
-                    update(devices).where(devices.c.id == device.id).values(_values(made))
-                )
-                bump(connection)
-        except IntegrityError:
-            raise ConflictError(self._collision(checked)) from None
+        check_device(device)
+        with self._database.change() as connection:
+            before = _get(connection, device.id)
+            made = msgspec.structs.replace(device, created_ns=before.created_ns)
+            if made == before:
+                return before
+            _require_sites(connection, [made])
+            _require_free_name(connection, made)
+            connection.execute(update(devices).where(devices.c.id == made.id).values(_values(made)))
+            bump(connection)
         return made
 
     def remove(self, device: str) -> None:
-        """Remove a device; what it has measured stays.
+        """Remove a device; what it has measured, its account and its dead letters stay.
 
         Raises:
             NotFoundError: there is none of that id.
         """
-        with self._database.write() as connection:
+        with self._database.change() as connection:
             _get(connection, device)
             connection.execute(delete(devices).where(devices.c.id == device))
             bump(connection)
 
     def aliases(self) -> dict[tuple[str, str, str], str]:
         """Return (site, profile, external name) -> hardware identifier."""
-        columns = device_aliases.c
         with self._database.read() as connection:
-            rows = connection.execute(select(device_aliases)).mappings()
-            return {
-                (row[columns.site], row[columns.profile], row[columns.external_name]): row[
-                    columns.hardware_id
-                ]
-                for row in rows
-            }
+            return aliases.read(connection)
 
-    def set_aliases(self, site: str, profile: str, aliases: dict[str, str]) -> None:
-        """Replace the aliases of one bridge; nothing happens when they are the same."""
-        columns = device_aliases.c
-        wanted = {
-            name[:NAME].replace("\x00", ""): hardware[:NAME].replace("\x00", "")
-            for name, hardware in aliases.items()
-        }
-        ours = (columns.site == site) & (columns.profile == profile)
-        with self._database.write() as connection:
-            rows = connection.execute(
-                select(columns.external_name, columns.hardware_id).where(ours)
+    def set_aliases(self, site: str, profile: str, wanted: dict[str, str]) -> None:
+        """Replace the aliases of one bridge; nothing happens when they are the same.
+
+        They come from a bridge, not from a person: of a site that is not registered none is kept,
+        and one that cannot be kept as it is (empty, too long, NUL) is left out, as no device could
+        be registered under such a name.
+        """
+        with self._database.change() as connection:
+            if aliases.replace(connection, site=site, profile=profile, wanted=wanted):
+                bump(connection)
+
+
+def _require_sites(connection: Connection, wanted: Iterable[Device]) -> None:
+    known = sorted(connection.execute(select(sites.c.id)).scalars())
+    for device in wanted:
+        if device.site not in known:
+            raise ConfigurationError(
+                f"device {device.id!r}: there is no site {device.site!r}; "
+                f"there are {', '.join(known) or 'none'}"
             )
-            if dict(rows.all()) == wanted:
-                return
-            connection.execute(delete(device_aliases).where(ours))
-            upsert(
-                connection,
-                device_aliases,
-                [
-                    {"site": site, "profile": profile, "external_name": name, "hardware_id": value}
-                    for name, value in wanted.items()
-                ],
-            )
-            bump(connection)
-
-    def _collision(self, device: Device) -> str:
-        with self._database.read() as connection:
-            same = connection.execute(
-                select(devices.c.id).where(
-                    devices.c.site == device.site,
-                    devices.c.profile == device.profile,
-                    devices.c.external_id == device.external_id,
-                )
-            ).scalar()
-        if same is not None and same != device.id:
-            return (
-                f"device {device.id!r}: its name in topics, {device.external_id!r} "
-                f"({device.profile}, {device.site}), is that of device {same!r}"
-            )
-        return f"there is a device {device.id!r} already"
 
 
-def check_device(device: Device) -> Device:
-    """Return the device when its fields can be right.
-
-    Raises:
-        ConfigurationError: one cannot; the sentence names it.
-    """
-    checked_slug(device.id, what="device")
-    for name in _TEXTS:
-        value = getattr(device, name)
-        if len(value) > NAME:
-            raise ConfigurationError(f"device {device.id}: {name} is longer than {NAME} characters")
-        if "\x00" in value:
-            raise ConfigurationError(f"device {device.id}: {name} holds a NUL character")
-    if not device.profile:
-        raise ConfigurationError(f"device {device.id}: profile is missing")
-    if not device.external_id:
-        raise ConfigurationError(f"device {device.id}: external_id is missing")
-    if device.interval_s is not None and not 0 < device.interval_s < float("inf"):
-        raise ConfigurationError(
-            f"device {device.id}: interval_s must be more than 0 seconds, not {device.interval_s}"
+def _require_free_name(connection: Connection, device: Device) -> None:
+    other = connection.execute(
+        select(devices.c.id).where(
+            devices.c.site == device.site,
+            devices.c.profile == device.profile,
+            devices.c.external_id == device.external_id,
+            devices.c.id != device.id,
         )
-    return device
+    ).scalar()
+    if other is not None:
+        raise _same_name(device, other)
 
 
-def _check_names(changed: Sequence[Device], known: dict[str, Device]) -> None:
-    after = known | {device.id: device for device in changed}
+def _require_different_ids(wanted: Iterable[Device]) -> None:
+    seen: set[str] = set()
+    for device in wanted:
+        if device.id in seen:
+            raise ConflictError(f"device {device.id!r} stands twice in one import; remove one")
+        seen.add(device.id)
+
+
+def _require_different_names(wanted: Iterable[Device]) -> None:
     seen: dict[tuple[str, str, str], str] = {}
-    for device in after.values():
-        name = (device.site, device.profile, device.external_id)
-        other = seen.setdefault(name, device.id)
+    for device in wanted:
+        other = seen.setdefault((device.site, device.profile, device.external_id), device.id)
         if other != device.id:
-            raise ConflictError(
-                f"devices {other!r} and {device.id!r} have the same name in topics: "
-                f"{device.external_id!r} ({device.profile}, {device.site})"
-            )
+            raise _same_name(device, other)
 
 
-def _require_site(connection: Connection, device: Device) -> None:
-    if connection.execute(select(sites.c.id).where(sites.c.id == device.site)).first() is None:
-        known = ", ".join(connection.execute(select(sites.c.id).order_by(sites.c.id)).scalars())
-        raise ConfigurationError(
-            f"device {device.id}: there is no site {device.site[:80]!r}; "
-            f"there are {known or 'none'}"
-        )
+def _same_name(device: Device, other: str) -> ConflictError:
+    return ConflictError(
+        f"device {device.id!r}: its name in topics, {device.external_id!r} (profile "
+        f"{device.profile}, site {device.site}), is that of device {other!r}; change one of them"
+    )
+
+
+def _replace(connection: Connection, changed: Sequence[Device]) -> None:
+    """Take the old rows away first: two devices may exchange their names in topics."""
+    for start in range(0, len(changed), _CHUNK):
+        ids = [device.id for device in changed[start : start + _CHUNK]]
+        connection.execute(delete(devices).where(devices.c.id.in_(ids)))
+    insert_rows(connection, devices, [_values(device) for device in changed])
 
 
 def _get(connection: Connection, device: str) -> Device:
-    row = connection.execute(select(devices).where(devices.c.id == device)).mappings().first()
+    query = select(devices).where(devices.c.id == storable(device))
+    row = connection.execute(query).mappings().first()
     if row is None:
         raise NotFoundError(f"there is no device {device[:80]!r}; see /v1/devices")
     return _device(row)
+
+
+def _all(connection: Connection) -> list[Device]:
+    return [
+        _device(row)
+        for row in connection.execute(select(devices).order_by(devices.c.id)).mappings()
+    ]
 
 
 def _device(row: Any) -> Device:

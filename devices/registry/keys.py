@@ -6,18 +6,22 @@ request.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import secrets
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from core.clock import NS_PER_S, Clock
 from core.errors import ConfigurationError, NotFoundError
-from devices.registry.database import Database, storable
+from devices.registry.database import Database
+from devices.registry.errors import RegistryUnavailableError
 from devices.registry.records import ApiKey
-from devices.registry.tables import NAME, api_keys
+from devices.registry.rows import insert_rows
+from devices.registry.tables import api_keys
+from devices.registry.text import check_text, storable
 
 _PREFIX = "psl"
 _USED_EVERY_NS = 60 * NS_PER_S
@@ -35,32 +39,29 @@ class KeyRepository:
         """Make a key; return it in plain text, which is never shown again, and its record.
 
         Raises:
-            ConfigurationError: the name is empty.
+            ConfigurationError: the name is empty or too long.
         """
         if not name.strip():
             raise ConfigurationError("an API key needs a name that tells people who uses it")
         key = ApiKey(
             id=secrets.token_hex(6),
-            name=storable(name.strip(), longest=NAME),
+            name=check_text(name.strip(), what="the name of an API key"),
             created_ns=self._clock.now_ns(),
         )
         secret = secrets.token_hex(32)
         with self._database.write() as connection:
-            connection.execute(
-                insert(api_keys).values(
-                    id=key.id, name=key.name, created_ns=key.created_ns, sha256=_hash(secret)
-                )
-            )
+            row = {"id": key.id, "name": key.name, "created_ns": key.created_ns}
+            insert_rows(connection, api_keys, [row | {"sha256": _hash(secret)}])
         return f"{_PREFIX}_{key.id}_{secret}", key
 
     def verify(self, plain: str) -> ApiKey | None:
         """Return the key's record, or None when it is unknown, wrong or revoked."""
         parts = plain.split("_")
-        if len(parts) != _PARTS or parts[0] != _PREFIX or "\x00" in plain:
+        if len(parts) != _PARTS or parts[0] != _PREFIX or not plain.isascii():
             return None
         with self._database.read() as connection:
             row = (
-                connection.execute(select(api_keys).where(api_keys.c.id == parts[1]))
+                connection.execute(select(api_keys).where(api_keys.c.id == storable(parts[1])))
                 .mappings()
                 .first()
             )
@@ -71,7 +72,9 @@ class KeyRepository:
             return None
         now_ns = self._clock.now_ns()
         if key.last_used_ns is None or now_ns - key.last_used_ns > _USED_EVERY_NS:
-            self._mark_used(key.id, now_ns)
+            # A key is not wrong because nobody could note that it was used.
+            with contextlib.suppress(RegistryUnavailableError):
+                self._mark_used(key.id, now_ns)
         return key
 
     def list(self) -> list[ApiKey]:
@@ -87,12 +90,13 @@ class KeyRepository:
             NotFoundError: there is none of that id.
         """
         with self._database.write() as connection:
-            found = connection.execute(select(api_keys.c.id).where(api_keys.c.id == key)).first()
+            known = storable(key)
+            found = connection.execute(select(api_keys.c.id).where(api_keys.c.id == known)).first()
             if found is None:
                 raise NotFoundError(f"there is no API key {key[:80]!r}; see `passerelle keys list`")
             connection.execute(
                 update(api_keys)
-                .where(api_keys.c.id == key, api_keys.c.revoked_ns.is_(None))
+                .where(api_keys.c.id == known, api_keys.c.revoked_ns.is_(None))
                 .values(revoked_ns=self._clock.now_ns())
             )
 

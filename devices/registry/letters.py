@@ -11,11 +11,14 @@ from sqlalchemy import Connection, func, insert, select, tuple_, update
 
 from core.clock import Clock
 from core.errors import ConflictError, NotFoundError
-from devices.registry.database import Database, storable, upsert
+from devices.registry.database import Database
 from devices.registry.records import DeadLetter, DeadLetterState, ReplayRequest
+from devices.registry.rows import upsert
 from devices.registry.tables import NAME, SLUG, dead_letters, replay_requests
+from devices.registry.text import account_name, account_names, clipped, storable
 
 _CHUNK = 400
+_MOST_REQUESTS = 2**31
 
 
 class DeadLetterRepository:
@@ -37,14 +40,17 @@ class DeadLetterRepository:
             NotFoundError: there is none of that id.
         """
         with self._database.read() as connection:
-            row = (
-                connection.execute(select(dead_letters).where(dead_letters.c.id == letter))
-                .mappings()
-                .first()
-            )
+            query = select(dead_letters).where(dead_letters.c.id == storable(letter))
+            row = connection.execute(query).mappings().first()
         if row is None:
             raise NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
         return _letter(row)
+
+    def exists(self, letter: str) -> bool:
+        """Say whether there is a dead letter of that id, without reading its payload."""
+        query = select(dead_letters.c.id).where(dead_letters.c.id == storable(letter))
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def list(
         self,
@@ -71,34 +77,36 @@ class DeadLetterRepository:
             worker: only this worker.
             since_ns: received then or later, nanoseconds since the epoch.
             until_ns: received before then.
-            after: id at which the page before ended.
+            after: id at which the page before ended; nothing is older than an unknown one.
             limit: most letters to return.
         """
         columns = dead_letters.c
         order = (columns.received_ns, columns.id)
         query = select(dead_letters).order_by(*(column.desc() for column in order)).limit(limit)
         for name, wanted in (
-            ("site", site),
-            ("device", device),
             ("reason", reason),
             ("scope", scope),
             ("state", state),
             ("worker", worker),
         ):
             if wanted is not None:
-                query = query.where(columns[name] == wanted)
+                query = query.where(columns[name] == storable(wanted))
+        for name, account in (("site", site), ("device", device)):
+            if account is not None:
+                query = query.where(columns[name].in_(account_names(account)))
         if since_ns is not None:
             query = query.where(columns.received_ns >= since_ns)
         if until_ns is not None:
             query = query.where(columns.received_ns < until_ns)
         with self._database.read() as connection:
             if after is not None:
+                last = storable(after)
                 at = connection.execute(
-                    select(columns.received_ns).where(columns.id == after)
+                    select(columns.received_ns).where(columns.id == last)
                 ).scalar()
                 if at is None:
                     return []
-                query = query.where(tuple_(*order) < (at, after))
+                query = query.where(tuple_(*order) < (at, last))
             return [_letter(row) for row in connection.execute(query).mappings()]
 
     def counts(self) -> dict[tuple[str, str], int]:
@@ -126,7 +134,7 @@ class DeadLetterRepository:
                     insert(replay_requests).values(
                         worker=worker,
                         dead_letters=msgspec.json.encode(ids).decode(),
-                        requested_by=storable(requested_by, longest=NAME),
+                        requested_by=clipped(requested_by, NAME),
                         created_ns=now_ns,
                         replayed=0,
                         failed=0,
@@ -139,7 +147,7 @@ class DeadLetterRepository:
                         id=int(key[0]),
                         dead_letters=tuple(ids),
                         worker=worker,
-                        requested_by=storable(requested_by, longest=NAME),
+                        requested_by=clipped(requested_by, NAME),
                         created_ns=now_ns,
                     )
                 )
@@ -150,18 +158,23 @@ class DeadLetterRepository:
         columns = replay_requests.c
         query = (
             select(replay_requests)
-            .where(columns.worker == worker, columns.finished_ns.is_(None))
+            .where(columns.worker == storable(worker), columns.finished_ns.is_(None))
             .order_by(columns.id)
         )
         with self._database.read() as connection:
             return [_request(row) for row in connection.execute(query).mappings()]
 
     def finish_replay(self, request: int, replayed: int, failed: int) -> None:
-        """Note what came of a request."""
+        """Note what came of a request; of a request that is finished already the first note stays.
+
+        Raises:
+            NotFoundError: there is none of that number.
+        """
+        self.get_request(request)
         with self._database.write() as connection:
             connection.execute(
                 update(replay_requests)
-                .where(replay_requests.c.id == request)
+                .where(replay_requests.c.id == request, replay_requests.c.finished_ns.is_(None))
                 .values(finished_ns=self._clock.now_ns(), replayed=replayed, failed=failed)
             )
 
@@ -171,12 +184,11 @@ class DeadLetterRepository:
         Raises:
             NotFoundError: there is none of that number.
         """
-        with self._database.read() as connection:
-            row = (
-                connection.execute(select(replay_requests).where(replay_requests.c.id == request))
-                .mappings()
-                .first()
-            )
+        row = None
+        if 0 < request < _MOST_REQUESTS:
+            query = select(replay_requests).where(replay_requests.c.id == request)
+            with self._database.read() as connection:
+                row = connection.execute(query).mappings().first()
         if row is None:
             raise NotFoundError(f"there is no replay {request}")
         return _request(row)
@@ -188,7 +200,7 @@ def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, l
     for start in range(0, len(letters), _CHUNK):
         rows = connection.execute(
             select(columns.id, columns.worker, columns.state).where(
-                columns.id.in_(letters[start : start + _CHUNK])
+                columns.id.in_([storable(one) for one in letters[start : start + _CHUNK]])
             )
         )
         found.update({key: (worker, state) for key, worker, state in rows})
@@ -205,12 +217,14 @@ def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, l
 
 def _values(letter: DeadLetter) -> dict[str, Any]:
     return msgspec.structs.asdict(letter) | {
-        "properties": msgspec.json.encode(letter.properties).decode(),
+        "properties": msgspec.json.encode(
+            {storable(name): storable(value) for name, value in letter.properties.items()}
+        ).decode(),
         "topic": storable(letter.topic),
         "detail": storable(letter.detail),
-        "site": storable(letter.site, longest=NAME),
-        "device": storable(letter.device, longest=NAME),
-        "profile": storable(letter.profile, longest=SLUG),
+        "site": account_name(letter.site),
+        "device": account_name(letter.device),
+        "profile": clipped(letter.profile, SLUG),
     }
 
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 import msgspec
-from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, select
 
 from core.errors import ConfigurationError, ConflictError, NotFoundError
 from core.identity import checked_slug
 from devices.registry.database import Database, bump
 from devices.registry.records import Site
-from devices.registry.tables import NAME, sites
+from devices.registry.rows import insert_rows
+from devices.registry.tables import sites
+from devices.registry.text import check_text, storable
 
 PILOT_SITES = (
     Site("elgazala", "Elgazala", "Africa/Tunis", "TN", 36.894, 10.187),
     Site("diamniadio", "Diamniadio", "Africa/Dakar", "SN", 14.72, -17.18),
 )
 _MOST_NORTH, _MOST_EAST = 90.0, 180.0
+_COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 class SiteRepository:
@@ -41,7 +44,8 @@ class SiteRepository:
             NotFoundError: there is none of that name.
         """
         with self._database.read() as connection:
-            row = connection.execute(select(sites).where(sites.c.id == site)).mappings().first()
+            query = select(sites).where(sites.c.id == storable(site))
+            row = connection.execute(query).mappings().first()
         if row is None:
             raise NotFoundError(f"there is no site {site[:80]!r}; see /v1/sites")
         return _site(row)
@@ -54,13 +58,22 @@ class SiteRepository:
             ConflictError: there is one of that id.
         """
         checked = check_site(site)
-        try:
-            with self._database.write() as connection:
-                connection.execute(insert(sites).values(msgspec.structs.asdict(checked)))
-                bump(connection)
-        except IntegrityError:
-            raise ConflictError(f"there is a site {site.id!r} already") from None
+        with self._database.change() as connection:
+            if checked.id in _known(connection):
+                raise ConflictError(f"there is a site {site.id!r} already; see /v1/sites")
+            insert_rows(connection, sites, [msgspec.structs.asdict(checked)])
+            bump(connection)
         return checked
+
+    def seed(self) -> None:
+        """Add the pilot sites, where they are missing; nothing is locked when none is."""
+        with self._database.read() as connection:
+            if not _missing(connection):
+                return
+        with self._database.change() as connection:
+            if missing := _missing(connection):
+                insert_rows(connection, sites, [msgspec.structs.asdict(one) for one in missing])
+                bump(connection)
 
 
 def check_site(site: Site) -> Site:
@@ -75,16 +88,25 @@ def check_site(site: Site) -> Site:
             f"site {site.id}: zone {site.zone[:80]!r} is not an IANA time zone, "
             "such as Africa/Tunis"
         )
-    ZoneInfo(site.zone)
-    if abs(site.latitude) > _MOST_NORTH or abs(site.longitude) > _MOST_EAST:
+    if not (abs(site.latitude) <= _MOST_NORTH and abs(site.longitude) <= _MOST_EAST):
         raise ConfigurationError(
             f"site {site.id}: latitude must be within -90 to 90 and longitude within -180 to 180"
         )
-    if len(site.name) > NAME or "\x00" in site.name:
-        raise ConfigurationError(f"site {site.id}: the name is longer than {NAME} characters")
-    if len(site.country) != 2:  # noqa: PLR2004 - ISO 3166-1 alpha-2
-        raise ConfigurationError(f"site {site.id}: country must be two letters, such as TN")
+    check_text(site.name, what=f"site {site.id}: the name")
+    if _COUNTRY.fullmatch(site.country) is None:
+        raise ConfigurationError(
+            f"site {site.id}: country must be two capital letters (ISO 3166-1), such as TN"
+        )
     return site
+
+
+def _known(connection: Connection) -> frozenset[str]:
+    return frozenset(connection.execute(select(sites.c.id)).scalars())
+
+
+def _missing(connection: Connection) -> list[Site]:
+    known = _known(connection)
+    return [site for site in PILOT_SITES if site.id not in known]
 
 
 def _site(row: Any) -> Site:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from core.clock import Clock
 from devices.registry.accounts import LedgerRepository, WorkerRepository
-from devices.registry.database import Database, bump
+from devices.registry.database import Database
 from devices.registry.inventory import DeviceRepository
 from devices.registry.keys import KeyRepository
 from devices.registry.letters import DeadLetterRepository
 from devices.registry.migrate import migrate
-from devices.registry.places import PILOT_SITES, SiteRepository
+from devices.registry.places import SiteRepository
 from devices.registry.profiles import ProfileRepository
 from devices.registry.records import Binding, ProfileVersion
-from devices.registry.tables import revision, sites
+from devices.registry.tables import revision
 
 
 class Registry:
@@ -55,19 +54,16 @@ class Registry:
         return cls(Database(url), clock=clock)
 
     def migrate(self) -> None:
-        """Bring the tables to the present form; several processes may do so at once."""
+        """Bring the tables to the present form; several processes may do so at once.
+
+        Raises:
+            ConfigurationError: a newer Passerelle brought them to a form unknown to this one.
+        """
         migrate(self._database)
 
     def seed(self, profiles: Iterable[ProfileVersion], bindings: Iterable[Binding]) -> None:
         """Add the pilot sites, these profiles and these bindings, where they are missing."""
-        with self._database.write() as connection:
-            known = set(connection.execute(select(sites.c.id)).scalars())
-            missing = [site for site in PILOT_SITES if site.id not in known]
-            if missing:
-                connection.execute(
-                    insert(sites), [msgspec.structs.asdict(site) for site in missing]
-                )
-                bump(connection)
+        self.sites.seed()
         self.profiles.seed(profiles, bindings)
 
     def ping(self) -> None:

@@ -38,10 +38,16 @@ NAME = 200
 SLUG = 64
 """Longest slug, characters."""
 
+
+def _key(length: int) -> String:
+    """A name that rows are ordered by: by its bytes, whatever language the database speaks."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
 sites = Table(
     "sites",
     metadata,
-    Column("id", String(SLUG), primary_key=True),
+    Column("id", _key(SLUG), primary_key=True),
     Column("name", String(NAME), nullable=False),
     Column("zone", String(SLUG), nullable=False),
     Column("country", String(2), nullable=False),
@@ -52,7 +58,7 @@ sites = Table(
 devices = Table(
     "devices",
     metadata,
-    Column("id", String(SLUG), primary_key=True),
+    Column("id", _key(SLUG), primary_key=True),
     Column("site", String(SLUG), ForeignKey("sites.id"), nullable=False),
     Column("profile", String(SLUG), nullable=False),
     Column("external_id", String(NAME), nullable=False),
@@ -78,7 +84,7 @@ device_aliases = Table(
 profiles = Table(
     "profiles",
     metadata,
-    Column("name", String(SLUG), primary_key=True),
+    Column("name", _key(SLUG), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("source", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -88,7 +94,7 @@ profiles = Table(
 bindings = Table(
     "bindings",
     metadata,
-    Column("template", String(NAME), primary_key=True),
+    Column("template", _key(NAME), primary_key=True),
     Column("profile", String(SLUG), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("site", String(SLUG), nullable=False),
@@ -97,7 +103,7 @@ bindings = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", String(SLUG), primary_key=True),
+    Column("id", _key(SLUG), primary_key=True),
     Column("name", String(NAME), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("created_ns", BigInteger, nullable=False),
@@ -108,8 +114,8 @@ api_keys = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("site", String(NAME), primary_key=True),
-    Column("device", String(NAME), primary_key=True),
+    Column("site", _key(NAME), primary_key=True),
+    Column("device", _key(NAME), primary_key=True),
     Column("hour", BigInteger, primary_key=True),
     Column("worker", String(SLUG), primary_key=True),
     Column("received", BigInteger, nullable=False),
@@ -124,7 +130,7 @@ ledger = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", String(SLUG), primary_key=True),
+    Column("id", _key(SLUG), primary_key=True),
     Column("worker", String(SLUG), nullable=False),
     Column("scope", String(16), nullable=False),
     Column("reason", String(SLUG), nullable=False),
@@ -141,6 +147,7 @@ dead_letters = Table(
     Column("updated_ns", BigInteger, nullable=False),
     Index(None, "received_ns", "id"),
     Index(None, "reason", "state"),
+    Index(None, "site", "device", "received_ns"),
 )
 
 replay_requests = Table(
@@ -160,7 +167,7 @@ replay_requests = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("worker", String(SLUG), primary_key=True),
+    Column("worker", _key(SLUG), primary_key=True),
     Column("host", String(NAME), nullable=False),
     Column("version", String(SLUG), nullable=False),
     Column("seen_ns", BigInteger, nullable=False),

@@ -139,3 +139,7 @@ def test_the_broker_sets_its_limits_on_purpose() -> None:
     assert options["upgrade_outgoing_qos"] == "true"
     assert options["persistence"] == "true"
     assert options["allow_anonymous"] == "false"
+
+
+def test_the_one_worker_subscribes_plainly_since_mosquitto_forgets_shared_subscriptions() -> None:
+    assert services()["ingest"]["environment"]["PASSERELLE_MQTT__SHARED_GROUP"] == ""

@@ -136,5 +136,5 @@ def _quoted(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-EXISTS = Statement(f'SELECT {_quoted(QUALITY)} FROM "environment" WHERE time = 0 LIMIT 1', {})
+EXISTS = Statement('SELECT "quality" FROM "environment" WHERE time = 0 LIMIT 1', {})
 """A cheap statement that fails where there is no database: SHOW answers nothing there."""
