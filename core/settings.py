@@ -48,9 +48,11 @@ class MqttSettings(_Section):
         "auto", description="MQTT version; auto tries 5 and falls back to 3.1.1."
     )
     shared_group: str = Field(
-        "passerelle",
+        "",
         pattern=r"^[A-Za-z0-9_-]*$",
-        description="MQTT 5 shared-subscription group of the workers; empty: a plain subscription.",
+        description="MQTT 5 shared-subscription group, so that several workers share the messages; "
+        "empty: a plain subscription, for one worker. Mosquitto 2.0.11 forgets shared "
+        "subscriptions when it restarts, and what is published until a worker subscribes again.",
     )
     receive_maximum: int = Field(
         2000,

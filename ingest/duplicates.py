@@ -1,6 +1,6 @@
 """Telling a message sent again by the broker, or published again by the device, from a new one.
 
-Two different questions:
+Different questions:
 
 *Redelivered by the broker.* A PUBLISH that was committed but whose PUBACK did not arrive is sent
 again, with its packet identifier (MQTT 3.1.1 section 4.4, MQTT 5 section 4.4) in the same session.
@@ -8,6 +8,9 @@ It is the same message when it carries the packet identifier and the bytes of th
 under that identifier, and either says DUP or comes in the first, uninterrupted run of such messages
 after the session was resumed (a broker restored from its file may forget DUP). Such a message is
 acknowledged again and not received a second time. DUP alone proves nothing.
+
+*Replayed by the broker because it is retained.* The same bytes on the same topic as a message that
+was received within the window: likewise.
 
 *Published again by the device.* The same bytes on the same topic within the window: six hours when
 the message carries its own time or counter, else the window of its profile (two seconds). It is
@@ -52,7 +55,7 @@ class DuplicateWindow:
     def __init__(self, *, max_messages: int, max_age_s: float) -> None:
         self._max_messages = max_messages
         self._max_age_ns = round(max_age_s * NS_PER_S)
-        self._seen: dict[bytes, int] = {}
+        self._seen: dict[bytes, tuple[int, bool]] = {}
         self._order: deque[tuple[int, bytes]] = deque()
         self._delivered: dict[int, bytes] = {}
         self._generation = -1
@@ -82,11 +85,15 @@ class DuplicateWindow:
 
     def seen_within(self, digest: bytes, *, now_ns: int, window_s: float | None) -> bool:
         """Say whether the same bytes became points within `window_s` (None: the whole window)."""
-        at = self._seen.get(digest)
-        if at is None:
+        at, accepted = self._seen.get(digest, (0, False))
+        if not accepted:
             return False
         window_ns = self._max_age_ns if window_s is None else round(window_s * NS_PER_S)
         return abs(now_ns - at) <= window_ns
+
+    def received(self, digest: bytes) -> bool:
+        """Say whether the same bytes were received within the window, whatever became of them."""
+        return digest in self._seen
 
     def remember(self, entries: list[Remembered]) -> None:
         """Add messages, and forget what is too old or too many.
@@ -97,8 +104,8 @@ class DuplicateWindow:
         for entry in entries:
             if entry.mid:
                 self._delivered[entry.mid] = entry.digest
-            if entry.accepted and self._max_messages:
-                self._seen[entry.digest] = entry.received_ns
+            if self._max_messages and (entry.accepted or entry.digest not in self._seen):
+                self._seen[entry.digest] = (entry.received_ns, entry.accepted)
                 self._order.append((entry.received_ns, entry.digest))
         if entries:
             self._forget(entries[-1].received_ns - self._max_age_ns)
@@ -107,5 +114,5 @@ class DuplicateWindow:
         order, seen = self._order, self._seen
         while order and (len(order) > self._max_messages or order[0][0] < before_ns):
             at, digest = order.popleft()
-            if seen.get(digest) == at:
+            if seen.get(digest, (None, False))[0] == at:
                 del seen[digest]

@@ -159,9 +159,7 @@ class Judge:
     def _redelivered(self, arrival: Arrival, identity: bytes) -> bool:
         if self._window.is_redelivery(mid=arrival.mid, dup=arrival.dup, digest=identity):
             return True
-        return arrival.retain and self._window.seen_within(
-            identity, now_ns=arrival.received_ns, window_s=None
-        )
+        return arrival.retain and self._window.received(identity)
 
     def _published_again(self, arrival: Arrival, decoded: Decoded, identity: bytes) -> bool:
         marked = decoded.seq is not None or _has_own_time(decoded)

@@ -123,7 +123,11 @@ def test_two_workers_share_the_work_and_nothing_is_counted_twice(
     monkeypatch.chdir(tmp_path)
     broker = mosquitto_factory(MosquittoOptions())
     both = [
-        load_settings(data_dir=tmp_path, mqtt={"url": broker.url}, ingest={"worker": name})
+        load_settings(
+            data_dir=tmp_path,
+            mqtt={"url": broker.url, "shared_group": "workers"},
+            ingest={"worker": name},
+        )
         for name in ("worker-1", "worker-2")
     ]
     registry, store = Registry.open(both[0].registry_url, clock=SystemClock()), MemoryStore()

@@ -1,4 +1,4 @@
-"""The registry on a real PostgreSQL: outages, locks, and a database that speaks another language."""
+"""The registry on a real PostgreSQL: outages, locks, a database of another language."""
 
 from __future__ import annotations
 

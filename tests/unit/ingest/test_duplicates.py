@@ -76,3 +76,17 @@ def test_a_message_that_was_set_aside_makes_no_later_one_a_duplicate() -> None:
     seen = window()
     seen.remember([Remembered(1, A, accepted=False, received_ns=T0)])
     assert not seen.seen_within(A, now_ns=T0, window_s=None)
+
+
+def test_a_message_that_was_set_aside_was_received_all_the_same() -> None:
+    seen = window()
+    seen.remember([Remembered(1, A, accepted=False, received_ns=T0)])
+    assert seen.received(A)
+    assert not seen.received(B)
+
+
+def test_a_duplicate_does_not_make_the_third_copy_a_new_message() -> None:
+    seen = window()
+    seen.remember([Remembered(1, A, accepted=True, received_ns=T0)])
+    seen.remember([Remembered(2, A, accepted=False, received_ns=T0)])
+    assert seen.seen_within(A, now_ns=T0, window_s=None)
