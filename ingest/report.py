@@ -210,10 +210,13 @@ class Reporter:
 
     def _enrol(self) -> None:
         waiting = self._directory.enrolments()
-        if waiting:
-            self._registry.devices.add_many(waiting)
-            _log.info("devices_enrolled", devices=[device.id for device in waiting][:_CHUNK])
-            self.refresh()
+        if not waiting:
+            return
+        registered = self._registry.devices.enrol(waiting)
+        before = self._directory.snapshot.revision
+        self.refresh()
+        if self._directory.snapshot.revision != before:
+            _log.info("devices_enrolled", devices=[device.id for device in registered][:_CHUNK])
 
     def _row(self, line: LedgerLine) -> LedgerRow:
         return LedgerRow(
