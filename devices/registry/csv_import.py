@@ -70,7 +70,7 @@ def parse_devices_csv(content: str, *, name: str) -> list[Device]:
 def write_devices_csv(devices: Iterable[Device]) -> str:
     """Return devices as the text that `parse_devices_csv` reads."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; so that a lone \r is quoted too
     writer.writerow(COLUMNS)
     for device in devices:
         values = {column: getattr(device, column) for column in COLUMNS}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import ConfigurationError
@@ -145,6 +145,8 @@ TEXT = st.text(
 ).map(str.strip)
 
 
+@settings(max_examples=300, deadline=None)
+@example(external_id="a", name="one\rtwo", building="three\nfour", interval_s=None)
 @given(
     external_id=TEXT.filter(bool),
     name=TEXT,

@@ -1,0 +1,99 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.site import Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def fails(site: Site, *arguments: str, code: int = 2) -> str:
+    program = site.program("-m", "cli", *arguments, log="command")
+    done = subprocess.run(
+        program.command,
+        env=program.environment,
+        cwd=site.directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def test_a_device_is_added_listed_and_shown(site: Site) -> None:
+    site.command(
+        "devices", "add", "thermo-1", "--site", "elgazala", "--profile", "passerelle",
+        "--building", "Innovation hub", "--interval", "60",
+    )  # fmt: skip
+    [line] = site.command("devices", "list", "--json").splitlines()
+    assert msgspec.json.decode(line)["building"] == "Innovation hub"
+    assert "thermo-1" in site.command("devices", "list", "--search", "THERMO")
+    assert "messages pending" in site.command("devices", "show", "thermo-1")
+    assert "there is a device 'thermo-1' already" in fails(
+        site, "devices", "add", "thermo-1", "--site", "elgazala", "--profile", "passerelle", code=1
+    )
+
+
+def test_an_import_with_a_mistake_imports_nothing_and_names_the_line(site: Site) -> None:
+    csv = site.directory / "devices.csv"
+    csv.write_text("id,site,profile\ngood-1,elgazala,tasmota\nBad Name,elgazala,tasmota\n")
+    assert "line 3" in fails(site, "devices", "import", str(csv))
+    assert site.command("devices", "list", "--json") == ""
+    csv.write_text("id;site;profile\ngood-1;elgazala;tasmota\ngood-2;diamniadio;senml\n")
+    assert "2 devices added" in site.command("devices", "import", str(csv))
+    assert "2 unchanged" in site.command("devices", "import", str(csv))
+
+
+def test_a_key_is_shown_once_and_can_be_revoked(site: Site) -> None:
+    plain = site.command("keys", "create", "grafana").strip()
+    listed = site.command("keys", "list")
+    assert "grafana" in listed
+    assert plain not in listed
+    number = plain.split("_")[1]
+    assert "is revoked" in site.command("keys", "revoke", number)
+    assert "no API key" in fails(site, "keys", "revoke", "nonsense", code=1)
+
+
+def test_config_prints_what_is_in_force_with_secrets_masked(tmp_path: Path) -> None:
+    site = Site(tmp_path, PASSERELLE_MQTT__URL="mqtt://worker:hush@broker:1883")
+    shown = site.command("config")
+    assert 'url = "mqtt://worker:**********@broker:1883"' in shown
+    assert "hush" not in shown
+    assert msgspec.json.decode(site.command("config", "--json"))["api"]["port"] == site.port
+
+
+def test_a_wrong_setting_names_itself_and_its_variable(tmp_path: Path) -> None:
+    site = Site(tmp_path, PASSERELLE_SPOOL__MAX_BYTES="plenty")
+    assert "spool.max_bytes (PASSERELLE_SPOOL__MAX_BYTES)" in fails(site, "config")
+
+
+def test_decode_shows_what_would_be_stored_and_what_left_out(site: Site) -> None:
+    topic = "passerelle/v1/elgazala/thermo-1/telemetry"
+    shown = site.command("decode", topic, '{"v":{"air_temperature":{"v":70,"u":"°F"},"x":1}}')
+    assert "21.11111111" in shown
+    assert "unknown_quantity" in shown
+    assert "malformed" in fails(site, "decode", topic, "{", code=1)
+
+
+def test_profiles_are_listed_and_their_schema_printed(site: Site) -> None:
+    assert "zigbee2mqtt" in site.command("profiles", "list")
+    assert "properties" in site.command("profiles", "schema")
+
+
+def test_ones_own_profiles_are_loaded_and_a_mistake_names_file_and_line(site: Site) -> None:
+    profiles = site.directory / "profiles"
+    profiles.mkdir()
+    shipped = (Path(__file__).parents[2] / "devices" / "profiles" / "passerelle.yaml").read_text()
+    (profiles / "bad.yaml").write_text(shipped.replace("format:", "fromat:"))
+    assert "bad.yaml" in fails(site, "profiles", "load", str(profiles))
