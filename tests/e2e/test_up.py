@@ -66,26 +66,27 @@ def test_a_second_up_on_the_same_directory_is_refused_and_the_first_goes_on(
 @pytest.mark.parametrize("broker", ["mosquitto", "amqtt"])
 def test_both_sites_answer_and_ctrl_c_leaves_nothing_pending(tmp_path: Path, broker: str) -> None:
     site = Site(tmp_path)
-    up = site.program(
+    with site.program(
         "-m", "cli", "up", "--broker", broker, "--mqtt-port", str(free_port()), log="up"
-    ).start()
-    wait_until(lambda: "ready in" in up.output(), what="everything started", seconds=60)
-    with site.api() as api:
-        for place in ("elgazala", "diamniadio"):
-            wait_until(
-                lambda place=place: api.get(
-                    "/v1/readings", site=place, quantities="air_temperature"
-                )["series"],
-                what=f"{place} answers",
-                seconds=60,
-            )
-    assert up.process is not None
-    up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(timeout=60) == 0
-    assert "stopped;" in up.output()
-    again = site.program("-m", "cli", "up", "--no-simulators", log="again").start()
-    wait_until(lambda: "received" in again.output().partition("ready")[2], what="a summary")
-    again.stop()
-    summary = again.output().partition("received ")[2]
-    assert "+ pending 0 " in summary
-    assert "dead-lettered 0 " in summary
+    ) as up:
+        wait_until(lambda: "ready in" in up.output(), what="everything started", seconds=60)
+        with site.api() as api:
+            for place in ("elgazala", "diamniadio"):
+                wait_until(
+                    lambda place=place: api.get(
+                        "/v1/readings", site=place, quantities="air_temperature"
+                    )["series"],
+                    what=f"{place} answers",
+                    seconds=60,
+                )
+        assert up.process is not None
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(timeout=60) == 0
+        assert "stopped;" in up.output()
+    with site.program("-m", "cli", "up", "--no-simulators", log="again") as again:
+        wait_until(
+            lambda: "pending" in again.output().partition("ready")[2], what="a summary", seconds=60
+        )
+        summary = again.output().partition("received ")[2]
+        assert "+ pending 0 " in summary
+        assert "dead-lettered 0 " in summary
