@@ -311,8 +311,9 @@ class PahoSource:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        was_connected = self._connected
         self._set_connected(connected=False)
-        if not self._stopping.is_set():
+        if was_connected and not self._stopping.is_set():
             self._outage.down(f"the connection to {self._address} was lost: {reason}")
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:

@@ -6,7 +6,7 @@ import queue
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -17,7 +17,7 @@ from core.metrics import Metrics
 from core.settings import MqttSettings
 from ingest.arrival import Arrival
 from ingest.source import PahoSource
-from tests.servers.mosquitto import MosquittoServer
+from tests.servers.mosquitto import MosquittoOptions, MosquittoServer
 from tests.servers.waiting import wait_until
 
 TOPIC = "passerelle/v1/elgazala/thermo-1/telemetry"
@@ -156,6 +156,39 @@ def test_no_more_than_receive_maximum_are_in_flight(mosquitto: MosquittoServer) 
     assert heard.none_within(0.5)
     source.acknowledge(taken)
     assert [heard.next().payload for _ in range(2)] == [b"3", b"4"]
+    source.stop()
+
+
+def test_a_worker_speaks_tls_with_user_password_and_certificate(
+    mosquitto_factory: Callable[[MosquittoOptions], MosquittoServer], protocol: str
+) -> None:
+    broker = mosquitto_factory(
+        MosquittoOptions(tls=True, client_certificates=True, username="worker", password="p@ss:/?")
+    )
+    made = broker.certificates
+    assert made is not None
+    heard = Heard()
+    source = source_for(
+        f"mqtts://worker@{broker.host}:{broker.port}",
+        password="p@ss:/?",
+        protocol=protocol,
+        ca_file=made.ca_file,
+        cert_file=made.client_cert_file,
+        key_file=made.client_key,
+    )
+    source.start(heard.arrivals.put)
+    wait_until(source.subscribed, what="subscribed over TLS", seconds=20)
+    source.stop()
+
+
+def test_a_wrong_password_is_told_and_tried_again(
+    mosquitto_factory: Callable[[MosquittoOptions], MosquittoServer],
+) -> None:
+    broker = mosquitto_factory(MosquittoOptions(username="worker", password="right"))
+    source = source_for(f"mqtt://worker:wrong@{broker.host}:{broker.port}")
+    source.start(Heard().arrivals.put)
+    wait_until(lambda: "refused" in (source.outage or ""), what="the refusal is told", seconds=20)
+    assert not source.connected()
     source.stop()
 
 
