@@ -174,7 +174,7 @@ def test_a_worker_speaks_tls_with_user_password_and_certificate(
         protocol=protocol,
         ca_file=made.ca_file,
         cert_file=made.client_cert_file,
-        key_file=made.client_key,
+        key_file=made.client_key_file,
     )
     source.start(heard.arrivals.put)
     wait_until(source.subscribed, what="subscribed over TLS", seconds=20)
