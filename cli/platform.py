@@ -82,6 +82,7 @@ class Platform:
         self._worker: Worker | None = None
         self._ending = threading.Event()
         self.api_url = ""
+        self.key = ""
         self.broker_url = ""
         self.broker_kind = "external"
         self.key_file = settings.data_dir.absolute() / LOCAL_KEY_FILE
@@ -132,7 +133,7 @@ class Platform:
         server = ApiServer(app, host=settings.api.host, port=settings.api.port)
         self.api_url = server.start()
         self._parts.callback(server.stop)
-        ensure_local_key(registry, self.key_file)
+        self.key = ensure_local_key(registry, self.key_file)
         self._progress("starting the ingest worker")
         worker = Worker(
             settings=settings,

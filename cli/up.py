@@ -93,9 +93,13 @@ def up(
 
 
 def _announce(console: Console, platform: Platform) -> None:
-    console.print(f"  API        {platform.api_url}/docs")
-    console.print(f"  broker     {platform.broker_url} ({platform.broker_kind})")
-    console.print(f"  API key    in {platform.key_file}", soft_wrap=True)
+    for name, text in (
+        ("dashboard", f"{platform.api_url}/#key={platform.key}"),
+        ("API", f"{platform.api_url}/docs"),
+        ("API key", f"{platform.key} (kept in {platform.key_file})"),
+        ("broker", f"{platform.broker_url} ({platform.broker_kind})"),
+    ):
+        console.print(f"  {name:<10} {text}", soft_wrap=True, highlight=False, markup=False)
     if platform.devices:
         console.print(f"  simulated  {platform.devices} devices")
     console.print(

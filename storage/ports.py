@@ -53,8 +53,10 @@ class PointWriter(Protocol):
         """Store `points`; return only when they are on the store's disk.
 
         Idempotent: a point with the same site, device, category and time replaces the values it
-        names, and leaves the others of that instant as they are. Never raises for the content of
-        a point (it is `Rejected`) nor for an outage (`Retry`).
+        names, and leaves the others of that instant as they are. Its quality is that of the whole
+        instant: one that is not 0 replaces what was there, 0 leaves it. Of two points of a batch
+        with one key the later counts. Never raises for the content of a point (it is `Rejected`,
+        see `storage.refusal`) nor for an outage (`Retry`).
         """
         ...
 
@@ -69,6 +71,7 @@ class Aggregate(StrEnum):
     `median` is the mean of the two middle values; `percentile` is the nearest-rank percentile;
     `time_weighted_mean` weighs each value by the time until the next one inside the window (the
     last until the window's end or the range's end), starting at the first value of the window.
+    A sum that float64 cannot hold is infinite; every other aggregate of finite values is finite.
     """
 
     MEAN = "mean"
@@ -89,9 +92,10 @@ class Every(msgspec.Struct, frozen=True):
     Attributes:
         count: how many units, 1 or more.
         unit: `s`, `min`, `h`: of fixed length, aligned to local midnight in `Windows.zone` (a
-            length that does not divide a day starts anew at each midnight); `d`, `w`, `mo`:
-            calendar windows in that zone (a week starts on Monday), so that a day has 23, 24 or
-            25 hours across a DST change.
+            length that does not divide a day starts anew at each midnight, so the last window of
+            a day may be shorter); `d`, `w`, `mo`: calendar windows in that zone (a week starts on
+            Monday), so that a day has 23, 24 or 25 hours across a DST change. See
+            `storage.windows`.
     """
 
     count: int
@@ -190,13 +194,25 @@ class PointReader(Protocol):
         """Return one value per series and window, ordered by series as asked, then by time.
 
         Every window that overlaps the range is returned, empty ones with value None.
+
+        Raises:
+            ValueError: the window length or the percentile is none.
+            UnknownQuantityError: a quantity is not in the catalogue.
+            QueryTooLargeError: there are more windows than a store cuts a range into.
         """
         ...
 
     def latest(
         self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None
     ) -> list[Reading]:
-        """Return for each device and quantity the reading of the greatest device time."""
+        """Return for each device and quantity the reading of the greatest device time.
+
+        In the order of `devices`, then of `quantities`; those without a reading are left out.
+
+        Args:
+            devices: of which devices.
+            quantities: of which quantities; None: of all that a device has, by name.
+        """
         ...
 
     def count(self, selection: Selection) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,10 @@ def test_both_sites_answer_and_ctrl_c_leaves_nothing_pending(tmp_path: Path, bro
         wait_until(lambda: "ready in" in up.output(), what="everything started", seconds=60)
         with site.api() as api:
             for place in ("elgazala", "diamniadio"):
+                query = {"site": place, "quantities": "air_temperature"}
+                answers = partial(api.get, "/v1/readings", **query)
                 wait_until(
-                    lambda place=place: api.get(
-                        "/v1/readings", site=place, quantities="air_temperature"
-                    )["series"],
+                    lambda: answers()["series"],  # noqa: B023 - called at once
                     what=f"{place} answers",
                     seconds=60,
                 )

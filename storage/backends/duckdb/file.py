@@ -75,7 +75,7 @@ class DuckDBFile:
             self._prepare()
         except duckdb.Error as error:
             self._connection.close()
-            raise ConfigurationError(_damaged(path, error)) from None
+            raise ConfigurationError(damaged(path, error)) from None
         except BaseException:
             self._connection.close()
             raise
@@ -179,10 +179,11 @@ def _unusable(path: Path, error: duckdb.Error) -> str:
         )
     if "Permission denied" in text or "Is a directory" in text:
         return f"the store {path} cannot be written: {_first_line(text)}"
-    return _damaged(path, error)
+    return damaged(path, error)
 
 
-def _damaged(path: Path, error: duckdb.Error) -> str:
+def damaged(path: Path, error: duckdb.Error) -> str:
+    """Return what to say of a file that DuckDB cannot make sense of."""
     return (
         f"{path} cannot be opened as a DuckDB file: {_first_line(str(error))} It is left as it is; "
         "restore it from a copy, or set store.url (PASSERELLE_STORE__URL) to another file"

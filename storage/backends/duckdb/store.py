@@ -12,7 +12,7 @@ import duckdb
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.reading import DeviceKey, Point, Reading
 from storage.backends.duckdb import batch, queries
-from storage.backends.duckdb.file import DuckDBFile
+from storage.backends.duckdb.file import DuckDBFile, damaged
 from storage.backends.duckdb.names import Names
 from storage.ports import Page, Position, Retry, Selection, Windows, WindowValue, Written
 from storage.refusal import refused
@@ -37,6 +37,9 @@ class DuckDBStore:
         try:
             with self._file.cursor() as cursor:
                 self._names = Names.load(cursor)
+        except duckdb.Error as error:
+            self._file.close()
+            raise ConfigurationError(damaged(path, error)) from None
         except BaseException:
             self._file.close()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from storage.aggregation import aggregate_values
 from storage.backends.influxdb.query import Rows
@@ -38,27 +39,27 @@ class Fold:
         names = [(rows.tags["site"], rows.tags["device"], name) for name in rows.columns[1:]]
         if not names or names[0] not in self._open:
             self._close_all()
-        for row in rows.values:
-            time_ns = row[0]
-            for series, value in zip(names, row[1:], strict=True):
-                if value is not None:
-                    self._take(series, time_ns, value)
-        for series in names:
-            self._open.setdefault(series, (-1, [], []))
+        for position, series in enumerate(names, start=1):
+            self._take(series, [row for row in rows.values if row[position] is not None], position)
 
     def done(self) -> dict[Series, dict[int, tuple[float, int]]]:
         """Return by series and window index the aggregate and how many values it is of."""
         self._close_all()
         return self._found
 
-    def _take(self, series: Series, time_ns: int, value: float) -> None:
-        index, times, values = self._open.get(series, (-1, [], []))
-        if index < 0 or time_ns >= self._edges[index + 1]:
-            self._close(series)
-            index, times, values = index_of(self._edges, time_ns), [], []
-            self._open[series] = (index, times, values)
-        times.append(time_ns)
-        values.append(value)
+    def _take(self, series: Series, rows: list[tuple[Any, ...]], position: int) -> None:
+        index, times, values = self._open.setdefault(series, (-1, [], []))
+        end_ns = self._edges[index + 1] if index >= 0 else self._edges[0] - 1
+        for row in rows:
+            time_ns = row[0]
+            if time_ns >= end_ns:
+                self._close(series)
+                index = index_of(self._edges, time_ns)
+                end_ns = self._edges[index + 1]
+                times, values = [], []
+                self._open[series] = (index, times, values)
+            times.append(time_ns)
+            values.append(row[position])
 
     def _close(self, series: Series) -> None:
         index, times, values = self._open.pop(series, (-1, [], []))
