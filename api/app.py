@@ -10,6 +10,7 @@ from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
 from api.middleware import BodyBound, Observation
 from api.parameters import query_parameters, strict_query
@@ -52,7 +53,7 @@ def create_app(
     """Return the API over the given parts.
 
     It owns none of them: whoever opened the registry and the store closes them, after the server
-    has stopped. `/` is left free.
+    has stopped. The dashboard stands at `/`.
 
     Args:
         settings: the section `api` bounds queries and pages.
@@ -82,6 +83,7 @@ def create_app(
         readiness=Readiness(registry=registry, store=watched, clock=clock),
     )
     _include_routes(app)
+    app.include_router(dashboard_router())
     app.state.query_parameters = _query_parameters()
     app.add_exception_handler(PasserelleError, on_passerelle_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)

@@ -19,14 +19,16 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.dashboard.routes import PATHS as DASHBOARD
 from api.problems import on_passerelle_error, problem_response
 from core.clock import Clock
 from core.logs import Outage
 from devices.registry import ApiKey, Registry
 from devices.registry.errors import RegistryUnavailableError
 
-PUBLIC_PATHS = frozenset({"/health/live", "/health/ready", "/openapi.json", "/docs"})
-"""Paths that answer without a key: health, and the description of the API (it holds no data)."""
+PUBLIC_PATHS = frozenset({"/health/live", "/health/ready", "/openapi.json", "/docs"}) | DASHBOARD
+"""Paths that answer without a key: health, and what holds no data: the description of the API and
+the files of the dashboard."""
 
 CACHE_S = 2.0
 """How long a verified key is believed without asking the registry, seconds: a revoked key works

@@ -1,0 +1,1 @@
+"""The dashboard: static files that ask the public API (`docs/dashboard.md`)."""
