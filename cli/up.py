@@ -124,7 +124,8 @@ def _watch_live(console: Console, platform: Platform, stopping: threading.Event)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while not stopping.wait(_REFRESH_S):
             now, then = platform.counts(), time.monotonic()
-            live.update(_table(now, (now.received - before.received) / (then - at)))
+            rate = (now.received - before.received) / (then - at)
+            live.update(_summary(now, rate, platform))
             before, at = now, then
 
 
@@ -135,7 +136,7 @@ def _line(counts: Counts, rate: float) -> str:
     )
 
 
-def _table(counts: Counts, rate: float) -> Group:
+def _summary(counts: Counts, rate: float, platform: Platform) -> Group:
     table = Table(title="Messages", title_justify="left")
     for column in ("received", "stored", "duplicate", "dead-lettered", "pending", "rate"):
         table.add_column(column, justify="right")
@@ -152,7 +153,8 @@ def _table(counts: Counts, rate: float) -> Group:
         ),
         f"{rate:,.1f}/s",
     )
-    return Group(table, Text("Ctrl-C stops", style="dim"))
+    where = f"dashboard {platform.api_url}/   API {platform.api_url}/docs   {platform.broker_url}"
+    return Group(table, Text(where), Text("Ctrl-C stops", style="dim"))
 
 
 def _stop_on_signals(stopping: threading.Event) -> None:
