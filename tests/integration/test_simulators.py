@@ -10,12 +10,13 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from core.clock import NS_PER_S, iso
+from core.clock import NS_PER_S
 from core.errors import ConfigurationError
 from simulators.account import Progress
 from simulators.fleet import Fleet
@@ -248,10 +249,10 @@ def test_accelerated_time_keeps_the_distances_of_the_devices(mosquitto: Mosquitt
             stop=threading.Event(),
         )
         listener.wait_for_last("the/end")
-    assert report.wall_s == pytest.approx(2, abs=1)
+    assert report.wall_s < 120
     assert report.totals()["published"] == len(listener.heard) == 4 * 120
-    last = max(json.loads(payload)["t"] for _, payload in listener.heard)
-    assert last <= iso(report.finished_ns)
+    told = (datetime.fromisoformat(json.loads(payload)["t"]) for _, payload in listener.heard)
+    assert max(told).timestamp() * NS_PER_S <= report.finished_ns
     assert report.simulated_to_ns - report.simulated_from_ns == 120 * NS_PER_S
 
 
