@@ -8,15 +8,17 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Page, sync_playwright
 
-CHROMIUM_OPTIONS = [
+_CHROMIUM_OPTIONS = [
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -39,25 +41,38 @@ def main() -> int:
         sys.stderr.write(f"the API key cannot be read from {asked.key_file}: {error.strerror}\n")
         return 2
     chosen = {"device": asked.device, "quantity": asked.quantity, "range": asked.range}
-    address = urlencode({"key": key, **{name: value for name, value in chosen.items() if value}})
+    fragment = urlencode({name: value for name, value in chosen.items() if value})
     # Chromium's sandbox does not work for root.
-    options = [*CHROMIUM_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        page = browser.new_page(
-            viewport={"width": asked.width, "height": asked.height},
-            device_scale_factor=asked.scale,
-            color_scheme=asked.scheme,
-            locale=asked.language,
-        )
-        page.goto(f"{asked.url.rstrip('/')}/#{address}")
-        page.locator(".plot .line").first.wait_for(state="attached", timeout=_PATIENCE_MS)
-        page.locator(".devices .chip").first.wait_for(timeout=_PATIENCE_MS)
-        page.wait_for_load_state("networkidle", timeout=_PATIENCE_MS)
-        page.screenshot(path=asked.out, full_page=asked.full)
-        browser.close()
+    options = [*_CHROMIUM_OPTIONS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=options)
+            page = browser.new_page(
+                viewport={"width": asked.width, "height": asked.height},
+                device_scale_factor=asked.scale,
+                color_scheme=asked.scheme,
+                locale=asked.language,
+            )
+            # not in the address: an error would print it
+            page.add_init_script(f"sessionStorage.setItem('passerelle.key', {json.dumps(key)})")
+            _take(page, f"{asked.url.rstrip('/')}/#{fragment}", asked)
+            browser.close()
+    except PlaywrightError as error:
+        what = error.message.partition("\n")[0]
+        sys.stderr.write(f"no picture of {asked.url}: {what}; does it run, and is the key good?\n")
+        return 1
     sys.stdout.write(f"{asked.out}\n")
     return 0
+
+
+def _take(page: Page, address: str, asked: argparse.Namespace) -> None:
+    """Wait until values and curve are there and nothing more is asked for, then take it."""
+    page.set_default_timeout(_PATIENCE_MS)
+    page.goto(address)
+    page.locator(".plot .line").first.wait_for(state="attached")
+    page.locator(".devices .chip").first.wait_for()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=asked.out, full_page=asked.full)
 
 
 def _arguments() -> argparse.Namespace:
