@@ -13,6 +13,7 @@ from core.logs import configure_logging, logger
 from core.metrics import Metrics
 from core.settings import Settings, load_settings
 from devices.registry import Registry
+from ingest.checkpoint import Pass, pass_by
 from ingest.status import StatusServer
 from ingest.worker import Worker, first_snapshot, wait_for
 from storage.factory import open_store
@@ -20,8 +21,13 @@ from storage.factory import open_store
 _log = logger("ingest")
 
 
-def run(settings: Settings, *, stopping: threading.Event) -> None:
+def run(settings: Settings, *, stopping: threading.Event, checkpoint: Pass = pass_by) -> None:
     """Run a worker until `stopping` is set.
+
+    Args:
+        settings: all of them.
+        stopping: set to end it.
+        checkpoint: called as a batch passes `ingest.checkpoint`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -41,6 +47,7 @@ def run(settings: Settings, *, stopping: threading.Event) -> None:
             snapshot=snapshot,
             clock=clock,
             metrics=metrics,
+            checkpoint=checkpoint,
         )
         status = _status(settings, metrics, worker)
         worker.start()

@@ -7,7 +7,6 @@ nothing is acknowledged: the broker holds the rest. It resumes by itself.
 
 from __future__ import annotations
 
-import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +21,9 @@ from core.settings import IngestSettings, SpoolSettings
 from devices.registry.records import DeadLetterState
 from ingest import dead_letter
 from ingest.arrival import Arrival, Source
+from ingest.checkpoint import Checkpoint, Pass, pass_by
 from ingest.duplicates import DuplicateWindow, Remembered
+from ingest.inbox import Inbox
 from ingest.judge import Facts, Judge, Verdict
 from ingest.ledger import Fate, LedgerDelta
 from ingest.spool import KeptDeadLetter, NewDeadLetter, Settlement, Spool, SpooledMessage
@@ -87,6 +88,7 @@ class Accept:
         limits: bounds of the spool and of a batch.
         on_commit: called after each commit that spooled messages.
         on_facts: called after the commit with what bridges told of their devices.
+        checkpoint: called as the stage passes `ingest.checkpoint`.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Accept:
         limits: SpoolSettings,
         on_commit: Callable[[], None],
         on_facts: Callable[[Facts], None],
+        checkpoint: Pass = pass_by,
     ) -> None:
         self._source = source
         self._spool = spool
@@ -113,8 +116,9 @@ class Accept:
         self._limits = limits
         self._on_commit = on_commit
         self._on_facts = on_facts
-        self._queue: queue.Queue[Arrival] = queue.Queue(
-            max(ingest.queue_messages, limits.batch_messages)
+        self._pass = checkpoint
+        self._inbox = Inbox(
+            max_messages=max(ingest.queue_messages, limits.batch_messages), clock=clock
         )
         self._stopping = threading.Event()
         self._judging = threading.Lock()
@@ -138,28 +142,24 @@ class Accept:
     @property
     def idle(self) -> bool:
         """Say whether everything delivered so far is on disk."""
-        return self._queue.unfinished_tasks == 0
+        return self._inbox.unfinished == 0
 
     def start(self) -> None:
         """Begin to take arrivals."""
         self._thread.start()
 
-    def deliver(self, arrival: Arrival) -> None:
-        """Take one arrival from the source; blocks while the queue is full.
+    def deliver(self, arrivals: Sequence[Arrival]) -> None:
+        """Take arrivals from the source; blocks while the inbox is full.
 
         Once the stage is told to stop, arrivals are left to the broker: they are not acknowledged.
         """
-        while not self._stopping.is_set():
-            try:
-                self._queue.put(arrival, timeout=_IDLE_S)
-            except queue.Full:
-                continue
-            self._delivered += 1
-            return
+        if self._inbox.put(arrivals):
+            self._delivered += len(arrivals)
 
     def stop(self) -> None:
         """Commit and acknowledge what was delivered, as far as the spool has room, and end."""
         self._stopping.set()
+        self._inbox.close()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -189,34 +189,18 @@ class Accept:
 
     def _run(self) -> None:
         while True:
-            arrivals = self._collect()
+            arrivals = self._inbox.take(
+                limit=self._limits.batch_messages,
+                first_s=_IDLE_S,
+                fill_s=self._limits.batch_wait_s,
+            )
+            self._metrics.source_queue.set(self._inbox.messages)
             if arrivals:
+                self._pass(Checkpoint.RECEIVED)
                 self.process(arrivals)
-                for _ in arrivals:
-                    self._queue.task_done()
+                self._inbox.done(len(arrivals))
             elif self._stopping.is_set():
                 return
-
-    def _collect(self) -> list[Arrival]:
-        try:
-            first = self._queue.get(timeout=_IDLE_S)
-        except queue.Empty:
-            return []
-        arrivals = [first]
-        deadline = self._clock.monotonic_s() + self._limits.batch_wait_s
-        while len(arrivals) < self._limits.batch_messages:
-            try:
-                arrivals.append(self._queue.get_nowait())
-            except queue.Empty:
-                left = deadline - self._clock.monotonic_s()
-                if left <= 0 or self._stopping.is_set():
-                    break
-                try:
-                    arrivals.append(self._queue.get(timeout=left))
-                except queue.Empty:
-                    break
-        self._metrics.source_queue.set(self._queue.qsize())
-        return arrivals
 
     def process(self, arrivals: list[Arrival]) -> None:
         """Judge, commit, then acknowledge: what the stage does with each batch.
@@ -228,9 +212,12 @@ class Accept:
             return
         with self._judging:
             batch = self._judge_all(arrivals)
+            self._pass(Checkpoint.JUDGED)
             if not self._commit(batch):
                 return
+        self._pass(Checkpoint.COMMITTED)
         self._source.acknowledge(arrivals)
+        self._pass(Checkpoint.ACKNOWLEDGED)
         if batch.messages:
             self._on_commit()
         for facts in batch.facts:

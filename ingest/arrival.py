@@ -39,11 +39,15 @@ class Arrival(msgspec.Struct, frozen=True):
     facts_only: bool = False
 
 
+Deliver = Callable[[Sequence[Arrival]], None]
+"""Takes arrivals, one or many, in the order in which they came; may block."""
+
+
 class Source(Protocol):
     """Where arrivals come from. Only `ingest.accept` may call `acknowledge`."""
 
-    def start(self, deliver: Callable[[Arrival], None]) -> None:
-        """Connect, subscribe, and call `deliver` for each PUBLISH; `deliver` may block."""
+    def start(self, deliver: Deliver) -> None:
+        """Connect, subscribe, and call `deliver` with every PUBLISH, as many at a time as came."""
         ...
 
     def acknowledge(self, arrivals: Sequence[Arrival]) -> int:

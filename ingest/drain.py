@@ -17,6 +17,7 @@ from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.reading import Point
 from ingest import dead_letter
+from ingest.checkpoint import Checkpoint, Pass, pass_by
 from ingest.ledger import Fate, LedgerDelta
 from ingest.spool import STORE_SINK, NewDeadLetter, Spool, SpooledBatch, SpooledMessage
 from storage.ports import PointWriter, Retry, Written
@@ -37,6 +38,7 @@ class Drain:
         metrics: `drain_*`.
         batch_points: points in one write, at most.
         sink: name of the cursor.
+        checkpoint: called as the stage passes `ingest.checkpoint`.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Drain:
         metrics: Metrics,
         batch_points: int,
         sink: str = STORE_SINK,
+        checkpoint: Pass = pass_by,
     ) -> None:
         self._spool = spool
         self._store = store
@@ -55,6 +58,7 @@ class Drain:
         self._metrics = metrics
         self._batch_points = batch_points
         self._sink = sink
+        self._pass = checkpoint
         self._outage = Outage(_log, "store")
         self._stopping = threading.Event()
         self._news = threading.Event()
@@ -89,9 +93,11 @@ class Drain:
         refused = self._write(messages)
         if refused is None:
             return False
+        self._pass(Checkpoint.WRITTEN)
         ledger, letters = self._settle(messages, refused)
         if not self._confirm(batches, ledger, letters):
             return False
+        self._pass(Checkpoint.CONFIRMED)
         self._metrics.stored.inc(len(messages))
         self._metrics.spool_bytes.set(self._spool.pending_bytes)
         self._metrics.spool_pending.set(self._spool.pending)

@@ -6,12 +6,12 @@ is sent again, with its packet identifier and DUP, when the client comes back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from core.clock import Clock
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Deliver
 
 _MAX_MID = 65535
 
@@ -25,7 +25,7 @@ class MemorySource:
 
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
-        self._deliver: Callable[[Arrival], None] | None = None
+        self._deliver: Deliver | None = None
         self._waiting: list[tuple[bytes, bytes, dict[str, str]]] = []
         self._in_flight: dict[int, Arrival] = {}
         self._next_mid = 0
@@ -38,7 +38,7 @@ class MemorySource:
         """Messages sent, or waiting to be sent, that were not acknowledged."""
         return len(self._in_flight) + len(self._waiting)
 
-    def start(self, deliver: Callable[[Arrival], None]) -> None:
+    def start(self, deliver: Deliver) -> None:
         """Connect: send again what was in flight, then what waits."""
         self._deliver = deliver
         self._generation += 1
@@ -51,7 +51,7 @@ class MemorySource:
                 resumed=self._resumed,
             )
             self._in_flight[mid] = again
-            deliver(again)
+            deliver((again,))
         self._resumed = True
         waiting, self._waiting = self._waiting, []
         for topic, payload, properties in waiting:
@@ -107,4 +107,4 @@ class MemorySource:
         )
         self._in_flight[arrival.mid] = arrival
         assert self._deliver is not None  # noqa: S101 - publish() sends only while connected
-        self._deliver(arrival)
+        self._deliver((arrival,))

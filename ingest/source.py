@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -30,7 +30,7 @@ from core.errors import ConfigurationError
 from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.settings import MqttSettings
-from ingest.arrival import Arrival
+from ingest.arrival import Arrival, Deliver
 from ingest.protocol import BrokerUnreachableError, Protocol, probe
 
 _FACTS_ID = 2
@@ -105,10 +105,10 @@ class PahoSource:
         self._unconfirmed: set[int] = set()
         self._stopping = threading.Event()
         self._client: mqtt.Client | None = None
-        self._deliver: Callable[[Arrival], None] | None = None
+        self._deliver: Deliver | None = None
         self._keeper = threading.Thread(target=self._keep, name="ingest-source", daemon=True)
 
-    def start(self, deliver: Callable[[Arrival], None]) -> None:
+    def start(self, deliver: Deliver) -> None:
         """Connect, now or as soon as the broker answers, and call `deliver` for each PUBLISH."""
         self._deliver = deliver
         self._keeper.start()
@@ -333,7 +333,7 @@ class PahoSource:
         )
         self._metrics.received.inc()
         assert self._deliver is not None  # noqa: S101 - set before paho is started
-        self._deliver(arrival)
+        self._deliver((arrival,))
 
 
 def _told(properties: Properties | None) -> tuple[dict[str, str], bool]:

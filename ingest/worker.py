@@ -16,6 +16,7 @@ from devices.registry import Registry
 from devices.seeding import prepare
 from ingest.accept import Accept
 from ingest.arrival import Source
+from ingest.checkpoint import Pass, pass_by
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.drain import Drain
 from ingest.duplicates import DuplicateWindow
@@ -78,6 +79,7 @@ class Worker:
         clock: the time.
         metrics: of every stage.
         source: None for the broker of the settings.
+        checkpoint: called as a batch passes `ingest.checkpoint`.
 
     Raises:
         ConfigurationError: a setting is wrong, or the spool cannot be opened.
@@ -93,6 +95,7 @@ class Worker:
         clock: Clock,
         metrics: Metrics,
         source: Source | None = None,
+        checkpoint: Pass = pass_by,
     ) -> None:
         ingest = settings.ingest
         policy = ClockPolicy.from_settings(
@@ -116,6 +119,7 @@ class Worker:
             clock=clock,
             metrics=metrics,
             batch_points=settings.store.batch_points,
+            checkpoint=checkpoint,
         )
         self._accept = Accept(
             source=self._source,
@@ -133,6 +137,7 @@ class Worker:
             limits=settings.spool,
             on_commit=self._drain.wake,
             on_facts=self._learn,
+            checkpoint=checkpoint,
         )
         self._reporter = Reporter(
             registry=registry,

@@ -6,7 +6,7 @@ import queue
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -28,6 +28,10 @@ class Heard:
 
     def __init__(self) -> None:
         self.arrivals: queue.Queue[Arrival] = queue.Queue()
+
+    def take(self, arrivals: Sequence[Arrival]) -> None:
+        for arrival in arrivals:
+            self.arrivals.put(arrival)
 
     def next(self) -> Arrival:
         return self.arrivals.get(timeout=20)
@@ -74,7 +78,7 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
 ) -> None:
     heard = Heard()
     source = source_for(mosquitto.url, protocol=protocol)
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"one", b"two"])
     first, second = heard.next(), heard.next()
@@ -83,7 +87,7 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
     source.stop()
 
     later = source_for(mosquitto.url, protocol=protocol)
-    later.start(heard.arrivals.put)
+    later.start(heard.take)
     again = heard.next()
     assert (again.payload, again.mid, again.dup, again.resumed) == (
         second.payload,
@@ -101,7 +105,7 @@ def test_an_acknowledgement_for_an_older_connection_is_not_sent(
 ) -> None:
     heard = Heard()
     source = source_for(mosquitto.url)
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"one"])
     old = heard.next()
@@ -122,12 +126,12 @@ def test_messages_published_while_the_worker_is_away_wait_for_it(
 ) -> None:
     heard = Heard()
     source = source_for(mosquitto.url, protocol=protocol)
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed")
     source.stop()
     publish(mosquitto.url, [str(n).encode() for n in range(100)])
     later = source_for(mosquitto.url, protocol=protocol)
-    later.start(heard.arrivals.put)
+    later.start(heard.take)
     assert [heard.next().payload for _ in range(100)] == [str(n).encode() for n in range(100)]
     later.stop()
 
@@ -138,7 +142,7 @@ def test_a_message_published_at_qos_0_reaches_the_worker_at_qos_1(
 ) -> None:
     heard = Heard()
     source = source_for(mosquitto.url)
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"zero"], qos=0)
     assert heard.next().qos == 1
@@ -149,7 +153,7 @@ def test_a_message_published_at_qos_0_reaches_the_worker_at_qos_1(
 def test_no_more_than_receive_maximum_are_in_flight(mosquitto: MosquittoServer) -> None:
     heard = Heard()
     source = source_for(mosquitto.url, protocol="5", receive_maximum=3)
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed")
     publish(mosquitto.url, [b"%d" % n for n in range(5)])
     taken = [heard.next() for _ in range(3)]
@@ -176,7 +180,7 @@ def test_a_worker_speaks_tls_with_user_password_and_certificate(
         cert_file=made.client_cert_file,
         key_file=made.client_key_file,
     )
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed over TLS", seconds=20)
     source.stop()
 
@@ -186,7 +190,7 @@ def test_a_wrong_password_is_told_and_tried_again(
 ) -> None:
     broker = mosquitto_factory(MosquittoOptions(username="worker", password="right"))
     source = source_for(f"mqtt://worker:wrong@{broker.host}:{broker.port}")
-    source.start(Heard().arrivals.put)
+    source.start(Heard().take)
     wait_until(lambda: "refused" in (source.outage or ""), what="the refusal is told", seconds=20)
     assert not source.connected()
     source.stop()
@@ -262,7 +266,7 @@ class ScriptedBroker:
 
 def test_a_broker_that_refuses_mqtt_5_gets_3_1_1(scripted_broker: ScriptedBroker) -> None:
     source = source_for(scripted_broker.url)
-    source.start(Heard().arrivals.put)
+    source.start(Heard().take)
     wait_until(source.subscribed, what="subscribed")
     source.stop()
 
@@ -272,7 +276,7 @@ def test_a_topic_that_is_not_utf_8_is_handed_over_and_the_next_message_too(
 ) -> None:
     heard = Heard()
     source = source_for(scripted_broker.url)
-    source.start(heard.arrivals.put)
+    source.start(heard.take)
     wait_until(source.subscribed, what="subscribed")
     scripted_broker.send(b"passerelle/\xff\xfe/x", b"lost elsewhere", mid=7)
     scripted_broker.send(TOPIC.encode(), b"next", mid=8)

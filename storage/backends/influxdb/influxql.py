@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from core.reading import DeviceKey
-from storage.backends.influxdb.line_protocol import QUALITY
 from storage.backends.influxdb.query import Statement
+from storage.line_protocol import QUALITY
 from storage.ports import Aggregate
 
 _DEVICES = 100  # in one statement; more are asked for by several

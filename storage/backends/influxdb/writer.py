@@ -13,8 +13,8 @@ import httpx
 
 from core.reading import Point
 from storage.backends.influxdb.answers import Answer, Stored, answer_to_write
-from storage.backends.influxdb.line_protocol import line_of
 from storage.backends.influxdb.settle import Unit, settle
+from storage.line_protocol import line_of
 from storage.ports import Rejected, Retry, Written
 from storage.refusal import refused
 

@@ -92,7 +92,7 @@ class Accounting(RuleBasedStateMachine):
         self.duplicates = 0
         self.malformed = 0
         self._open()
-        self.source.start(self.inbox.append)
+        self.source.start(self.inbox.extend)
 
     def _open(self) -> None:
         self.spool = Spool(path=self.directory / "spool.db")
@@ -122,7 +122,7 @@ class Accounting(RuleBasedStateMachine):
         self.spool.close()
         self.inbox.clear()
         self._open()
-        self.source.start(self.inbox.append)
+        self.source.start(self.inbox.extend)
 
     @rule(refused=st.booleans())
     def publish(self, *, refused: bool) -> None:
@@ -168,7 +168,7 @@ class Accounting(RuleBasedStateMachine):
     @rule()
     def reconnect_with_messages_in_hand(self) -> None:
         self.source.stop()
-        self.source.start(self.inbox.append)
+        self.source.start(self.inbox.extend)
 
     @rule()
     def write(self) -> None:
