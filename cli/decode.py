@@ -20,10 +20,11 @@ from core.message import Decoded, RawMessage
 from core.quality import Quality
 from core.quantities import CATALOGUE
 from core.settings import Settings, load_settings
-from devices.decoder import Decoder, Limits, load_profiles, shipped_bindings, shipped_profiles
+from devices.decoder import Decoder, load_profiles, shipped_bindings, shipped_profiles
+from devices.registry.places import PILOT_SITES
 from ingest.validate import ClockPolicy, Judged, validate
+from ingest.worker import limits_of
 
-_SITES = {"elgazala": ZoneInfo("Africa/Tunis"), "diamniadio": ZoneInfo("Africa/Dakar")}
 _WAIT_S = 10.0
 
 Payload = Annotated[
@@ -96,12 +97,8 @@ def _decoder(settings: Settings) -> Decoder:
     return Decoder(
         profiles=profiles,
         bindings=bindings,
-        sites=_SITES,
-        limits=Limits(
-            max_payload_bytes=settings.ingest.max_payload_bytes,
-            max_depth=settings.ingest.max_depth,
-            max_readings=settings.ingest.max_readings,
-        ),
+        sites={site.id: ZoneInfo(site.zone) for site in PILOT_SITES},
+        limits=limits_of(settings),
     )
 
 

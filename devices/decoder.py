@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from core.errors import ConfigurationError, ProfileError
 from core.message import Decoded, DecodeError, MessageKind, RawMessage
 from core.reasons import Reason
-from devices.formats import Origin, Reader, formats
+from devices.formats import FlatFormat, Origin, Reader, formats
 from devices.limits import Limits
 from devices.payload import too_deep
 from devices.profile import Profile, ProfileProblem, TopicRule, profile_schema
@@ -68,6 +68,7 @@ class Decoder:
         known = _newest(profiles)
         templates: list[Template] = []
         readers: list[Reader] = []
+        flat: list[FlatFormat | None] = []
         facts: list[Template] = []
         for binding in dict.fromkeys(bindings):
             profile = known.get(binding.profile)
@@ -80,9 +81,11 @@ class Decoder:
             topic = _topic_rule(profile, binding)
             templates.append(template)
             readers.append(_reader(profile, topic, limits))
+            flat.append(_flat_format(profile, topic, limits))
             if template.kind is MessageKind.METADATA and topic.reader != "ignore":
                 facts.append(template)
         self._readers = tuple(readers)
+        self._flat = tuple(flat)
         self._templates = tuple(templates)
         self._router = Router(templates)
         self.filters = disjoint_filters(template.filter() for template in templates)
@@ -142,6 +145,11 @@ class Decoder:
         found = self._router.find(topic)
         return None if found is None else self._names(found)
 
+    def flat_format(self, topic: str) -> FlatFormat | None:
+        """Return what reads the usual messages of a topic quickly, if its format has such."""
+        found = self._router.find(topic)
+        return None if found is None else self._flat[found.template]
+
     def _names(self, found: Found) -> tuple[str, str, str]:
         return self._templates[found.template].profile, found.site, found.device
 
@@ -167,6 +175,11 @@ def _reader(profile: Profile, topic: TopicRule, limits: Limits) -> Reader:
         return formats()[profile.format].readers[topic.reader](profile, topic, limits)
     except ProfileProblem as problem:  # parse_profile compiled it already
         raise ProfileError(f"profile {profile.name}: {problem.detail}") from None
+
+
+def _flat_format(profile: Profile, topic: TopicRule, limits: Limits) -> FlatFormat | None:
+    maker = formats()[profile.format].flat.get(topic.reader)
+    return None if maker is None else maker(limits)
 
 
 def _topic_rule(profile: Profile, binding: Binding) -> TopicRule:

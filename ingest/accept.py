@@ -21,12 +21,18 @@ from core.settings import IngestSettings, SpoolSettings
 from devices.registry.records import DeadLetterState
 from ingest import dead_letter
 from ingest.arrival import Arrival, Source
+from ingest.batch import Batch
+from ingest.batch_judge import BatchJudge
 from ingest.checkpoint import Checkpoint, Pass, pass_by
-from ingest.duplicates import DuplicateWindow, Remembered
+from ingest.directory import Directory
+from ingest.duplicates import PACKET_IDENTIFIERS, DuplicateWindow, Remembered
 from ingest.inbox import Inbox
 from ingest.judge import Facts, Judge, Verdict
-from ingest.ledger import Fate, LedgerDelta
-from ingest.spool import KeptDeadLetter, NewDeadLetter, Settlement, Spool, SpooledMessage
+from ingest.ledger import Fate
+from ingest.progress import ProgressTable
+from ingest.spool import KeptDeadLetter, Settlement, Spool
+from ingest.validate import ClockPolicy
+from storage.line_protocol import line_of
 
 _log = logger("ingest.accept")
 _FULL_POLL_S = 0.2
@@ -41,47 +47,14 @@ class Replayed(msgspec.Struct, frozen=True):
     failed: int
 
 
-class _Batch:
-    """What one transaction will hold."""
-
-    def __init__(self) -> None:
-        self.messages: list[SpooledMessage] = []
-        self.ledger = LedgerDelta()
-        self.letters: list[NewDeadLetter] = []
-        self.identities: list[Remembered] = []
-        self.facts: list[Facts] = []
-        self.verdicts: list[Verdict] = []
-
-    def add(self, arrival: Arrival, verdict: Verdict) -> list[Remembered]:
-        """Add a message received; return what is to be remembered of it."""
-        self.verdicts.append(verdict)
-        if verdict.facts is not None:
-            self.facts.append(verdict.facts)
-        if verdict.fate is Fate.REDELIVERED:
-            self.ledger.redeliver(verdict.account)
-            return []
-        self.ledger.receive(verdict.account, verdict.fate)
-        return [self.keep(verdict, mid=arrival.mid, received_ns=arrival.received_ns)]
-
-    def keep(self, verdict: Verdict, *, mid: int, received_ns: int) -> Remembered:
-        """Add what is to be stored and set aside; return what is to be remembered of it."""
-        if verdict.fate is Fate.PENDING:
-            self.messages.append(SpooledMessage(verdict.account, verdict.points))
-        self.letters.extend(verdict.letters)
-        accepted = verdict.fate in (Fate.PENDING, Fate.STORED)
-        entry = Remembered(mid, verdict.digest, accepted, received_ns)
-        self.identities.append(entry)
-        return entry
-
-
 class Accept:
     """From the source's queue to the spool, then the PUBACK.
 
     Args:
         source: where arrivals come from and PUBACKs go.
         spool: where messages become safe.
-        judge: what becomes of each.
-        window: what was committed lately; filled here from the spool.
+        directory: whose devices and profiles count.
+        policy: which device times are trusted.
         clock: the time.
         metrics: `spool_*`, `decode_*`, `dead_letters`, `duplicate_*`.
         ingest: bounds of the queue and of the window.
@@ -96,8 +69,8 @@ class Accept:
         *,
         source: Source,
         spool: Spool,
-        judge: Judge,
-        window: DuplicateWindow,
+        directory: Directory,
+        policy: ClockPolicy,
         clock: Clock,
         metrics: Metrics,
         ingest: IngestSettings,
@@ -108,8 +81,24 @@ class Accept:
     ) -> None:
         self._source = source
         self._spool = spool
-        self._judge = judge
-        self._window = window
+        self._window = DuplicateWindow(
+            max_messages=ingest.dedupe_messages, max_age_s=ingest.dedupe_s
+        )
+        self._progress = ProgressTable(load=spool.progress)
+        self._judge = Judge(
+            directory=directory,
+            window=self._window,
+            progress=self._progress,
+            clock=policy,
+            enrol=ingest.unknown_device == "enrol",
+        )
+        self._batch_judge = BatchJudge(
+            judge=self._judge,
+            directory=directory,
+            window=self._window,
+            progress=self._progress,
+            clock=policy,
+        )
         self._clock = clock
         self._metrics = metrics
         self._ingest = ingest
@@ -124,8 +113,7 @@ class Accept:
         self._judging = threading.Lock()
         self._outage = Outage(_log, "spool")
         self._thread = threading.Thread(target=self._run, name="ingest-accept", daemon=True)
-        self._session, remembered = spool.identities()
-        self._window.remember(remembered)
+        self._recall()
         self._commits = 0
         self._delivered = 0
 
@@ -170,19 +158,15 @@ class Accept:
             sqlite3.Error: nothing changed.
         """
         with self._judging:
-            batch = _Batch()
+            batch = Batch()
             settlements = [self._settle(kept, batch) for kept in letters]
-            now_ns = self._clock.now_ns()
-            self._spool.commit(
-                messages=batch.messages,
-                ledger=batch.ledger,
-                dead_letters=batch.letters,
-                identities=batch.identities,
-                session=self._session,
-                settlements=settlements,
-                now_ns=now_ns,
-            )
-            self._window.remember(batch.identities)
+            batch.progress = list(self._progress.take_changed())
+            try:
+                self._write(batch, settlements)
+            except sqlite3.Error:
+                self._progress.forget()
+                raise
+            self._remember(batch)
         self._on_commit()
         done = sum(1 for one in settlements if one.state == DeadLetterState.REPLAYED)
         return Replayed(done, len(letters) - done)
@@ -211,14 +195,14 @@ class Accept:
         if not self._wait_for_room():
             return
         with self._judging:
-            batch = self._judge_all(arrivals)
+            batch = self._batch_judge.judge(arrivals)
             self._pass(Checkpoint.JUDGED)
             if not self._commit(batch):
                 return
         self._pass(Checkpoint.COMMITTED)
         self._source.acknowledge(arrivals)
         self._pass(Checkpoint.ACKNOWLEDGED)
-        if batch.messages:
+        if batch.owners:
             self._on_commit()
         for facts in batch.facts:
             self._on_facts(facts)
@@ -238,30 +222,39 @@ class Accept:
             self._outage.up()
         return True
 
-    def _judge_all(self, arrivals: list[Arrival]) -> _Batch:
-        batch = _Batch()
-        for arrival in arrivals:
-            if self._window.connection(generation=arrival.generation, resumed=arrival.resumed):
-                self._session += 1
-            verdict = self._judge.judge(arrival)
-            if arrival.facts_only:
-                if verdict.facts is not None:
-                    batch.facts.append(verdict.facts)
-                continue
-            self._window.remember(batch.add(arrival, verdict))
-        return batch
+    def _recall(self) -> None:
+        """Remember what the spool says was committed lately."""
+        self._window.session, remembered = self._spool.identities()
+        for start in range(0, len(remembered), self._limits.batch_messages):
+            self._window.remember(remembered[start : start + self._limits.batch_messages])
 
-    def _commit(self, batch: _Batch) -> bool:
+    def _remember(self, batch: Batch) -> None:
+        kept = batch.identities
+        refused = set(kept.unaccepted)
+        self._window.remember(
+            [
+                Remembered(0, digest, place not in refused, at)
+                for place, (digest, at) in enumerate(zip(kept.digests, kept.times, strict=True))
+            ]
+        )
+
+    def _write(self, batch: Batch, settlements: Sequence[Settlement] = ()) -> None:
+        self._spool.commit(
+            packed=batch.packed(),
+            ledger=batch.ledger,
+            dead_letters=batch.letters,
+            identities=batch.identities,
+            session=self._window.session,
+            progress=batch.progress,
+            settlements=settlements,
+            now_ns=self._clock.now_ns(),
+        )
+
+    def _commit(self, batch: Batch) -> bool:
         while True:
             try:
                 with self._metrics.commits.time():
-                    self._spool.commit(
-                        messages=batch.messages,
-                        ledger=batch.ledger,
-                        dead_letters=batch.letters,
-                        identities=batch.identities,
-                        session=self._session,
-                    )
+                    self._write(batch)
             except sqlite3.Error as error:
                 self._outage.down(
                     f"{self._spool.path} cannot be written: {error}; nothing is acknowledged "
@@ -278,16 +271,17 @@ class Accept:
         self._commits += 1
         if self._commits % _FORGET_EVERY == 0:
             oldest_ns = self._clock.now_ns() - round(self._ingest.dedupe_s * NS_PER_S)
-            keep = max(self._ingest.dedupe_messages, 0x10000)  # every packet identifier once
+            keep = max(self._ingest.dedupe_messages, PACKET_IDENTIFIERS)
             self._spool.forget_identities(before_ns=oldest_ns, keep_messages=keep)
 
-    def _settle(self, kept: KeptDeadLetter, batch: _Batch) -> Settlement:
+    def _settle(self, kept: KeptDeadLetter, batch: Batch) -> Settlement:
         letter = kept.letter
         if kept.state != DeadLetterState.OPEN:
             return Settlement(kept.id, kept.state, letter.reason, letter.detail)
         if letter.scope == Scope.POINTS:
             points = dead_letter.points_of(letter)
-            batch.messages.append(SpooledMessage(letter.account, points, counted=letter.counted))
+            lines = tuple([line_of(point) for point in points])
+            batch.store(lines, letter.account, counted=letter.counted)
             if letter.counted:
                 batch.ledger.move(letter.account, Fate.DEAD_LETTERED, Fate.PENDING)
             return Settlement(kept.id, DeadLetterState.REPLAYED, letter.reason, letter.detail)
@@ -300,29 +294,28 @@ class Accept:
             return Settlement(kept.id, DeadLetterState.OPEN, again.reason, again.detail)
         batch.ledger.reassign(letter.account, verdict.account, Fate.DEAD_LETTERED, verdict.fate)
         batch.keep(verdict, mid=0, received_ns=arrival.received_ns)
+        self._batch_judge.note(batch, verdict)
         return Settlement(kept.id, DeadLetterState.REPLAYED, letter.reason, letter.detail)
 
-    def _settle_field(self, kept: KeptDeadLetter, verdict: Verdict, batch: _Batch) -> Settlement:
+    def _settle_field(self, kept: KeptDeadLetter, verdict: Verdict, batch: Batch) -> Settlement:
         """Write a stored message's points again when its field can be used now."""
         letter = kept.letter
         left = next((one for one in verdict.letters if one.reason == letter.reason), None)
         if left is not None or not verdict.points:
             detail = left.detail if left is not None else letter.detail
             return Settlement(kept.id, DeadLetterState.OPEN, letter.reason, detail)
-        batch.messages.append(SpooledMessage(verdict.account, verdict.points, counted=False))
+        batch.store(verdict.lines, verdict.account, counted=False)
+        self._batch_judge.note(batch, verdict)
         return Settlement(kept.id, DeadLetterState.REPLAYED, letter.reason, letter.detail)
 
-    def _count(self, batch: _Batch) -> None:
+    def _count(self, batch: Batch) -> None:
         metrics = self._metrics
-        metrics.committed.inc(len(batch.verdicts))
+        metrics.committed.inc(len(batch.identities))
         metrics.spool_bytes.set(self._spool.pending_bytes)
         metrics.spool_pending.set(self._spool.pending)
-        for verdict in batch.verdicts:
-            if verdict.profile:
-                metrics.decoded.labels(profile=verdict.profile).inc()
-            if verdict.fate is Fate.DUPLICATE:
-                metrics.duplicates.inc()
-            elif verdict.fate is Fate.REDELIVERED:
-                metrics.redelivered.inc()
+        for profile, count in batch.profiles.items():
+            metrics.decoded.labels(profile=profile).inc(count)
+        metrics.duplicates.inc(batch.fates[Fate.DUPLICATE])
+        metrics.redelivered.inc(batch.fates[Fate.REDELIVERED])
         for letter in batch.letters:
             metrics.dead_letters.labels(scope=letter.scope, reason=letter.reason).inc()

@@ -123,6 +123,10 @@ class Directory:
             self._enrolled[name] = found
         return found
 
+    def known(self, name: DeviceName) -> Device | None:
+        """Return the device called so in topics, when it is registered or has enrolled itself."""
+        return self._snapshot.resolve_name(name) or self._enrolled.get(name)
+
     def enrolments(self) -> list[Device]:
         """Return the devices that enrolled themselves and are not in the registry yet."""
         return list(self._enrolled.values())

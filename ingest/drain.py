@@ -19,7 +19,8 @@ from core.reading import Point
 from ingest import dead_letter
 from ingest.checkpoint import Checkpoint, Pass, pass_by
 from ingest.ledger import Fate, LedgerDelta
-from ingest.spool import STORE_SINK, NewDeadLetter, Spool, SpooledBatch, SpooledMessage
+from ingest.spool import STORE_SINK, NewDeadLetter, Spool
+from ingest.spooled import SpooledBatch, SpooledMessage
 from storage.ports import PointWriter, Retry, Written
 
 _log = logger("ingest.drain")
@@ -89,7 +90,7 @@ class Drain:
         batches = self._spool.batches(sink=self._sink, limit_messages=self._batch_points)
         if not batches:
             return False
-        messages = [message for batch in batches for message in batch.messages]
+        messages = [message for batch in batches for message in batch.messages()]
         refused = self._write(messages)
         if refused is None:
             return False

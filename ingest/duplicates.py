@@ -20,10 +20,14 @@ received, and counted as a duplicate.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 import msgspec
 
 from core.clock import NS_PER_S
+
+PACKET_IDENTIFIERS = 0x10000
+"""How many packet identifiers there are, 0 included, which none is."""
 
 
 class Remembered(msgspec.Struct, frozen=True, array_like=True):
@@ -45,74 +49,125 @@ class Remembered(msgspec.Struct, frozen=True, array_like=True):
 class DuplicateWindow:
     """What was committed lately: bounded in number and in age.
 
-    Not thread-safe: it belongs to the accept stage.
+    Not thread-safe: it belongs to the accept stage, whose loop over a batch reads and writes the
+    attributes itself.
 
     Args:
         max_messages: how many messages are remembered.
         max_age_s: how long, seconds.
+
+    Attributes:
+        seen: when the last message of a digest was received, nanoseconds since the epoch.
+        delivered: digest of the message last committed under each packet identifier.
+        generation: number of the connection by which messages come now.
+        resuming: whether every message of this connection so far was a redelivery.
+        session: number of the session, which packet identifiers belong to.
     """
 
     def __init__(self, *, max_messages: int, max_age_s: float) -> None:
         self._max_messages = max_messages
         self._max_age_ns = round(max_age_s * NS_PER_S)
-        self._seen: dict[bytes, tuple[int, bool]] = {}
-        self._order: deque[tuple[int, bytes]] = deque()
-        self._delivered: dict[int, bytes] = {}
-        self._generation = -1
-        self._resuming = False
+        self._order: deque[tuple[int, list[bytes]]] = deque()
+        self._count = 0
+        self._unaccepted: set[bytes] = set()
+        self.seen: dict[bytes, int] = {}
+        self.delivered: list[bytes | None] = [None] * PACKET_IDENTIFIERS
+        self.generation = -1
+        self.resuming = False
+        self.session = 0
 
-    def connection(self, *, generation: int, resumed: bool) -> bool:
+    @property
+    def enabled(self) -> bool:
+        """Whether messages published again are told at all."""
+        return self._max_messages > 0
+
+    def connection(self, *, generation: int, resumed: bool) -> None:
         """Note by which connection messages come now.
 
-        Returns:
-            True when this connection began a new session: earlier packet identifiers are void.
+        One that began a new session makes the earlier packet identifiers void.
         """
-        if generation == self._generation:
-            return False
-        self._generation = generation
-        self._resuming = resumed
+        if generation == self.generation:
+            return
+        self.generation = generation
+        self.resuming = resumed
         if not resumed:
-            self._delivered.clear()
-        return not resumed
+            self.delivered[:] = [None] * PACKET_IDENTIFIERS
+            self.session += 1
 
     def is_redelivery(self, *, mid: int, dup: bool, digest: bytes) -> bool:
         """Say whether this is a committed message that the broker sent again."""
-        if mid and self._delivered.get(mid) == digest and (dup or self._resuming):
+        if mid and self.delivered[mid] == digest and (dup or self.resuming):
             return True
         if mid and not dup:
-            self._resuming = False
+            self.resuming = False
         return False
 
     def seen_within(self, digest: bytes, *, now_ns: int, window_s: float | None) -> bool:
         """Say whether the same bytes became points within `window_s` (None: the whole window)."""
-        at, accepted = self._seen.get(digest, (0, False))
-        if not accepted:
+        at = self.seen.get(digest)
+        if at is None or digest in self._unaccepted:
             return False
         window_ns = self._max_age_ns if window_s is None else round(window_s * NS_PER_S)
         return abs(now_ns - at) <= window_ns
 
     def received(self, digest: bytes) -> bool:
         """Say whether the same bytes were received within the window, whatever became of them."""
-        return digest in self._seen
+        return digest in self.seen
 
-    def remember(self, entries: list[Remembered]) -> None:
-        """Add messages, and forget what is too old or too many.
+    def remember(self, entries: Sequence[Remembered]) -> None:
+        """Add the messages of a batch, and forget what is too old or too many."""
+        for entry in entries:
+            self.note(entry)
+        if entries:
+            self.close_batch(
+                [entry.digest for entry in entries],
+                newest_ns=max(entry.received_ns for entry in entries),
+            )
+
+    def note(self, entry: Remembered) -> None:
+        """Add a message; `close_batch` follows.
 
         The accept stage adds a message when it is judged: it keeps a batch until it is committed,
         so what is remembered is on disk, or will be before anything is acknowledged.
         """
-        for entry in entries:
-            if entry.mid:
-                self._delivered[entry.mid] = entry.digest
-            if self._max_messages and (entry.accepted or entry.digest not in self._seen):
-                self._seen[entry.digest] = (entry.received_ns, entry.accepted)
-                self._order.append((entry.received_ns, entry.digest))
-        if entries:
-            self._forget(entries[-1].received_ns - self._max_age_ns)
+        if entry.mid:
+            self.delivered[entry.mid] = entry.digest
+        if not self._max_messages:
+            return
+        if entry.accepted:
+            self.seen[entry.digest] = entry.received_ns
+            self._unaccepted.discard(entry.digest)
+        elif entry.digest not in self.seen:
+            self.seen[entry.digest] = entry.received_ns
+            self._unaccepted.add(entry.digest)
 
-    def _forget(self, before_ns: int) -> None:
-        order, seen = self._order, self._seen
-        while order and (len(order) > self._max_messages or order[0][0] < before_ns):
-            at, digest = order.popleft()
-            if seen.get(digest, (None, False))[0] == at:
+    def close_batch(self, digests: list[bytes], *, newest_ns: int) -> None:
+        """Note what a batch has added, and forget what is too old or too many.
+
+        Args:
+            digests: of its messages, in order; not to be changed later.
+            newest_ns: when the last of them was received, nanoseconds since the epoch.
+        """
+        if not digests or not self._max_messages:
+            return
+        self._order.append((newest_ns, digests))
+        self._count += len(digests)
+        before_ns = newest_ns - self._max_age_ns
+        while self._order:
+            at, oldest = self._order[0]
+            excess = self._count - self._max_messages
+            if at >= before_ns and excess <= 0:
+                return
+            self._order.popleft()
+            if at >= before_ns and excess < len(oldest):
+                self._order.appendleft((at, oldest[excess:]))
+                oldest = oldest[:excess]
+            self._forget(oldest, at)
+
+    def _forget(self, digests: list[bytes], newest_ns: int) -> None:
+        self._count -= len(digests)
+        seen = self.seen
+        for digest in digests:
+            if seen.get(digest, newest_ns + 1) <= newest_ns:
                 del seen[digest]
+                self._unaccepted.discard(digest)

@@ -19,9 +19,11 @@ from ingest import dead_letter
 from ingest.arrival import Arrival
 from ingest.directory import DeviceName, Directory
 from ingest.duplicates import DuplicateWindow
-from ingest.ledger import Account, Fate
+from ingest.ledger import NO_BOOT, Account, Fate
+from ingest.progress import ProgressTable
 from ingest.spool import NewDeadLetter
 from ingest.validate import ClockPolicy, validate
+from storage.line_protocol import line_of
 
 _log = logger("ingest.judge")
 _MAX_NAME = 200
@@ -44,18 +46,22 @@ class Verdict(msgspec.Struct, frozen=True):
             `dead_lettered`, or `redelivered` (not received again).
         digest: of topic and payload.
         points: what is to be stored.
+        lines: the same as line protocol, a line a point.
         letters: what is set aside.
         profile: profile that decoded it, or "".
         facts: what it tells of devices, or None.
+        seq: the device's message counter, or None.
     """
 
     account: Account
     fate: Fate
     digest: bytes
     points: tuple[Point, ...] = ()
+    lines: tuple[str, ...] = ()
     letters: tuple[NewDeadLetter, ...] = ()
     profile: str = ""
     facts: Facts | None = None
+    seq: int | None = None
 
 
 class Judge:
@@ -64,15 +70,23 @@ class Judge:
     Args:
         directory: whose devices and profiles count.
         window: what was committed lately.
+        progress: the boots of each device.
         clock: which device times are trusted.
         enrol: register unknown devices instead of setting their messages aside.
     """
 
     def __init__(
-        self, *, directory: Directory, window: DuplicateWindow, clock: ClockPolicy, enrol: bool
+        self,
+        *,
+        directory: Directory,
+        window: DuplicateWindow,
+        progress: ProgressTable,
+        clock: ClockPolicy,
+        enrol: bool,
     ) -> None:
         self._directory = directory
         self._window = window
+        self._progress = progress
         self._clock = clock
         self._enrol = enrol
 
@@ -127,9 +141,14 @@ class Judge:
                 f"no device {decoded.external_id[:_MAX_NAME]!r} with profile {decoded.profile} is "
                 f"registered at site {decoded.site!r}; register it, then replay",
             )
-        account = Account(device.site, device.id, account.hour)
+        boot = NO_BOOT
+        if decoded.boot is not None:
+            boot = self._progress.of(device.site, device.id).boot(decoded.boot, account.hour)
+        account = Account(device.site, device.id, account.hour, boot)
         if self._published_again(arrival, decoded, identity):
-            return Verdict(account, Fate.DUPLICATE, identity, profile=decoded.profile)
+            return Verdict(
+                account, Fate.DUPLICATE, identity, profile=decoded.profile, seq=decoded.seq
+            )
         judged = validate(
             decoded,
             site=device.site,
@@ -138,7 +157,8 @@ class Judge:
             clock=self._clock,
         )
         if not judged.points and judged.defects:
-            return self._dead(arrival, account, identity, judged.defects[0], decoded.profile)
+            dead = self._dead(arrival, account, identity, judged.defects[0], decoded.profile)
+            return msgspec.structs.replace(dead, seq=decoded.seq)
         if arrival.retain and not _has_own_time(decoded) and decoded.kind is MessageKind.TELEMETRY:
             raise RejectedError(
                 Reason.RETAINED_WITHOUT_TIME,
@@ -152,8 +172,10 @@ class Judge:
             Fate.PENDING if judged.points else Fate.STORED,
             identity,
             points=judged.points,
+            lines=tuple([line_of(point) for point in judged.points]),
             letters=tuple(letters),
             profile=decoded.profile,
+            seq=decoded.seq,
         )
 
     def _redelivered(self, arrival: Arrival, identity: bytes) -> bool:

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable
 from importlib.metadata import version
 
+import msgspec
+
 from core.clock import Clock
 from core.errors import ConfigurationError, PasserelleError
 from core.logs import Outage, logger
@@ -24,7 +26,6 @@ from ingest import dead_letter
 from ingest.accept import Accept
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.judge import Facts
-from ingest.ledger import COLUMNS
 from ingest.spool import LedgerLine, Spool
 
 _log = logger("ingest.report")
@@ -224,5 +225,6 @@ class Reporter:
             site=line.account.site,
             device=line.account.device,
             hour=line.account.hour,
-            **dict(zip(COLUMNS, line.counts, strict=True)),
+            boot=line.account.boot,
+            **msgspec.structs.asdict(line.counts),
         )

@@ -14,42 +14,15 @@ from typing import Any
 
 import msgspec
 
-from core.reading import Point
+from ingest import identities as packed_identities
 from ingest.duplicates import Remembered
-from ingest.ledger import COLUMNS, Account, Fate, LedgerDelta
+from ingest.identities import Identities
+from ingest.ledger import COLUMNS, Account, LedgerDelta, Line
 from ingest.spool_schema import open_spool
+from ingest.spooled import Packed, SpooledBatch
 
 STORE_SINK = "store"
 """The sink whose confirmation turns `pending` into `stored`."""
-_BATCH_OVERHEAD = 64
-
-
-class SpooledMessage(msgspec.Struct, frozen=True, array_like=True):
-    """A message as it waits for the store.
-
-    Attributes:
-        account: whose ledger line is settled by it.
-        points: what is to be stored.
-        counted: False for points written again for a message that the ledger counts already.
-    """
-
-    account: Account
-    points: tuple[Point, ...]
-    counted: bool = True
-
-
-class SpooledBatch(msgspec.Struct, frozen=True):
-    """Messages that were committed together.
-
-    Attributes:
-        seq: position in the spool.
-        bytes: size that counts against the bound.
-        messages: in the order of arrival.
-    """
-
-    seq: int
-    bytes: int
-    messages: tuple[SpooledMessage, ...]
 
 
 class NewDeadLetter(msgspec.Struct, frozen=True):
@@ -83,10 +56,10 @@ class KeptDeadLetter(msgspec.Struct, frozen=True):
 
 
 class LedgerLine(msgspec.Struct, frozen=True):
-    """One row of the ledger; `counts` in the order of `ingest.ledger.COLUMNS`."""
+    """One row of the ledger."""
 
     account: Account
-    counts: tuple[int, ...]
+    counts: Line
     version: int
 
 
@@ -106,26 +79,29 @@ class Settlement(msgspec.Struct, frozen=True):
     detail: str
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_MESSAGES = msgspec.msgpack.Decoder(tuple[SpooledMessage, ...])
-_IDENTITIES = msgspec.msgpack.Decoder(list[Remembered])
 _PROPERTIES = msgspec.json.Decoder(dict[str, str])
-_ACCOUNT = "site, device, hour"
-_INSERT = (
+_ACCOUNT = "site, device, hour, boot"
+_UPSERT = (
     f"INSERT INTO ledger ({_ACCOUNT}, {', '.join(COLUMNS)}, version) "  # noqa: S608 - own names
-    f"VALUES (?, ?, ?{', ?' * len(COLUMNS)}, ?)"
+    f"VALUES (?, ?, ?, ?{', ?' * len(COLUMNS)}, ?) ON CONFLICT DO UPDATE SET "
+    + ", ".join(f"{column} = {column} + excluded.{column}" for column in COLUMNS)
+    + ", version = excluded.version"
 )
-_UPDATE = (
+_CHANGE = (
     "UPDATE ledger SET "  # noqa: S608 - own names
     + ", ".join(f"{column} = {column} + ?" for column in COLUMNS)
-    + ", version = ? WHERE site = ? AND device = ? AND hour = ?"
+    + ", version = ? WHERE site = ? AND device = ? AND hour = ? AND boot = ?"
+)
+_KEEP_PROGRESS = (
+    "INSERT INTO progress (site, device, body) VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET body = excluded.body"
 )
 _MOVE_CURSOR = (
     "INSERT INTO cursor (name, value) VALUES (?, ?) "
     "ON CONFLICT DO UPDATE SET value = excluded.value"
 )
 _LETTER_COLUMNS = (
-    "id, scope, reason, detail, site, device, hour, profile, topic, payload, properties, "
+    "id, scope, reason, detail, site, device, hour, boot, profile, topic, payload, properties, "
     "received_ns, counted, state, attempts, updated_ns, version"
 )
 
@@ -135,15 +111,20 @@ class Spool:
 
     Args:
         path: where it is.
+        sinks: names of all that take batches from it. One that is named for the first time begins
+            with what is committed from now on; for one that is no longer named nothing is kept.
 
     Raises:
         ConfigurationError: see `ingest.spool_schema.open_spool`.
     """
 
-    def __init__(self, *, path: Path) -> None:
+    def __init__(self, *, path: Path, sinks: Sequence[str] = (STORE_SINK,)) -> None:
         self.path = path
         self._db = open_spool(path, check_same_thread=False)
         self._lock = threading.Lock()
+        self._version = 0
+        self._sinks = tuple(dict.fromkeys((STORE_SINK, *sinks)))
+        self._begin_sinks()
         self._version = max(
             self._scalar("SELECT coalesce(max(version), 0) FROM ledger"),
             self._scalar("SELECT coalesce(max(version), 0) FROM dead_letter"),
@@ -164,49 +145,59 @@ class Spool:
     def commit(
         self,
         *,
-        messages: Sequence[SpooledMessage],
+        packed: Packed | None = None,
         ledger: LedgerDelta,
         dead_letters: Sequence[NewDeadLetter] = (),
-        identities: Sequence[Remembered] = (),
+        identities: Identities | None = None,
         session: int = 0,
+        progress: Sequence[tuple[str, str, bytes]] = (),
         settlements: Sequence[Settlement] = (),
         now_ns: int = 0,
     ) -> None:
         """Put everything that became of a batch on disk, in one transaction.
 
+        Args:
+            packed: what waits for the sinks.
+            ledger: changes to the account.
+            dead_letters: what is set aside.
+            identities: what tells the messages again.
+            session: which session the packet identifiers belong to.
+            progress: (site, device, packed `ingest.progress.Progress`) of changed devices.
+            settlements: what became of dead letters.
+            now_ns: when those were settled, nanoseconds since the epoch.
+
         Raises:
             sqlite3.Error: nothing of it is on disk (disk full, read-only, damaged).
         """
-        body = _ENCODER.encode(messages) if messages else b""
-        size = len(body) + _BATCH_OVERHEAD if messages else 0
+        row = packed.row() if packed is not None and packed.messages else None
         with self._transaction() as version:
-            if messages:
-                self._db.execute(
-                    "INSERT INTO batch (messages, bytes, body) VALUES (?, ?, ?)",
-                    (len(messages), size, body),
+            execute = self._db.execute
+            if row is not None:
+                execute(
+                    "INSERT INTO batch (messages, points, bytes, body, owners, layout) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    row,
                 )
             if identities:
-                self._db.execute(
+                execute(
                     "INSERT INTO identity (session, newest_ns, messages, entries) "
                     "VALUES (?, ?, ?, ?)",
-                    (
-                        session,
-                        max(entry.received_ns for entry in identities),
-                        len(identities),
-                        _ENCODER.encode(identities),
-                    ),
+                    (session, max(identities.times), len(identities), identities.encode()),
                 )
             self._apply(ledger, version)
+            if progress:
+                self._db.executemany(_KEEP_PROGRESS, progress)
             self._insert_dead_letters(dead_letters, version)
             for settlement in settlements:
-                self._db.execute(
+                execute(
                     "UPDATE dead_letter SET state = ?, reason = ?, detail = ?, version = ?, "
                     "attempts = attempts + 1, updated_ns = ? WHERE id = ?",
                     (settlement.state, settlement.reason, settlement.detail, version, now_ns,
                      settlement.id),
                 )  # fmt: skip
-        self._pending_bytes += size
-        self._pending += sum(message.counted for message in messages)
+        if packed is not None and row is not None:
+            self._pending_bytes += row[2]
+            self._pending += packed.pending
 
     def batches(self, *, sink: str, limit_messages: int) -> list[SpooledBatch]:
         """Return the oldest batches that `sink` has not confirmed, at least one when there is one.
@@ -219,13 +210,14 @@ class Spool:
         count = 0
         with self._lock:
             rows = self._db.execute(
-                "SELECT seq, bytes, body, messages FROM batch WHERE seq > "
+                "SELECT seq, bytes, messages, points, body, owners, layout FROM batch WHERE seq > "
                 "coalesce((SELECT value FROM cursor WHERE name = ?), 0) ORDER BY seq",
-                (sink,),
+                (_cursor_name(sink),),
             )
-            for seq, size, body, messages in rows:
-                found.append(SpooledBatch(seq, size, _MESSAGES.decode(body)))
-                count += messages
+            for row in rows:
+                batch = SpooledBatch(*row)
+                found.append(batch)
+                count += batch.count
                 if count >= limit_messages:
                     break
             rows.close()
@@ -244,26 +236,33 @@ class Spool:
         Raises:
             sqlite3.Error: nothing of it is on disk; the batches will be written again.
         """
-        last = batches[-1].seq
         with self._transaction() as version:
-            self._db.execute(_MOVE_CURSOR, (sink, last))
+            self._db.execute(_MOVE_CURSOR, (_cursor_name(sink), batches[-1].seq))
             self._apply(ledger, version)
             self._insert_dead_letters(dead_letters, version)
-            self._db.execute("DELETE FROM batch WHERE seq <= ?", (last,))
-        self._pending_bytes -= sum(batch.bytes for batch in batches)
-        self._pending -= sum(message.counted for batch in batches for message in batch.messages)
+            released = self._delete_done()
+        self._pending_bytes -= released
+        if sink == STORE_SINK:
+            self._pending -= sum(count for batch in batches for _, count in batch.accounts)
 
     def identities(self) -> tuple[int, list[Remembered]]:
         """Return the last session number and the identities kept, oldest first."""
         with self._lock:
             rows = self._db.execute("SELECT session, entries FROM identity ORDER BY seq").fetchall()
         session = rows[-1][0] if rows else 0
-        remembered: list[Remembered] = []
-        for at, entries in rows:
-            for entry in _IDENTITIES.decode(entries):
-                mid = entry.mid if at == session else 0
-                remembered.append(Remembered(mid, entry.digest, entry.accepted, entry.received_ns))
-        return session, remembered
+        return session, [
+            entry
+            for at, entries in rows
+            for entry in packed_identities.decode(entries, same_session=at == session)
+        ]
+
+    def progress(self, site: str, device: str) -> bytes | None:
+        """Return what `commit` last kept of a device's progress, or None."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT body FROM progress WHERE site = ? AND device = ?", (site, device)
+            ).fetchone()
+        return None if row is None else bytes(row[0])
 
     def forget_identities(self, *, before_ns: int, keep_messages: int) -> None:
         """Delete identities older than `before_ns`, and the oldest beyond `keep_messages`."""
@@ -282,9 +281,7 @@ class Spool:
         """
         columns = f"{_ACCOUNT}, {', '.join(COLUMNS)}, version"
         rows = self._since("ledger", columns, version, limit)
-        return [
-            LedgerLine(Account(row[0], row[1], row[2]), tuple(row[3:-1]), row[-1]) for row in rows
-        ]
+        return [LedgerLine(Account(*row[:4]), Line(*row[4:-1]), row[-1]) for row in rows]
 
     def dead_letters_since(self, version: int, *, limit: int) -> list[KeptDeadLetter]:
         """Return dead letters changed after `version`, as `ledger_since` does."""
@@ -336,23 +333,54 @@ class Spool:
                 raise
             self._version += 1
 
+    def _begin_sinks(self) -> None:
+        names = [_cursor_name(sink) for sink in self._sinks]
+        marks = ", ".join("?" * len(names))
+        with self._transaction():
+            self._db.execute(
+                f"DELETE FROM cursor WHERE name LIKE 'sink:%' AND name NOT IN ({marks})",  # noqa: S608
+                names,
+            )
+            self._db.executemany(
+                "INSERT INTO cursor (name, value) "
+                "VALUES (?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'batch'), 0)) "
+                "ON CONFLICT DO NOTHING",
+                [(name,) for name in names],
+            )
+            self._delete_done()
+
+    def _delete_done(self) -> int:
+        """Delete what every sink has confirmed; return its size in bytes."""
+        marks = ", ".join("?" * len(self._sinks))
+        last = self._db.execute(
+            f"SELECT min(value) FROM cursor WHERE name IN ({marks})",  # noqa: S608 - only marks
+            [_cursor_name(sink) for sink in self._sinks],
+        ).fetchone()[0]
+        size = self._scalar("SELECT coalesce(sum(bytes), 0) FROM batch WHERE seq <= ?", last)
+        self._db.execute("DELETE FROM batch WHERE seq <= ?", (last,))
+        return size
+
     def _apply(self, ledger: LedgerDelta, version: int) -> None:
-        for account, changes in ledger:
-            values = [changes.get(Fate(column), 0) for column in COLUMNS]
-            key = (account.site, account.device, account.hour)
-            if not self._db.execute(_UPDATE, (*values, version, *key)).rowcount:
-                self._db.execute(_INSERT, (*key, *values, version))
+        """Add the changes; a row that is not there yet can only grow from nothing."""
+        grown = []
+        for account, line in ledger:
+            counts = msgspec.structs.astuple(line)
+            if min(counts) >= 0:
+                grown.append((*_key(account), *counts, version))
+            elif not self._db.execute(_CHANGE, (*counts, version, *_key(account))).rowcount:
+                self._db.execute(_UPSERT, (*_key(account), *counts, version))  # refused: CHECK
+        self._db.executemany(_UPSERT, grown)
 
     def _insert_dead_letters(self, letters: Sequence[NewDeadLetter], version: int) -> None:
         self._db.executemany(
-            "INSERT INTO dead_letter (scope, reason, detail, site, device, hour, profile, topic, "
-            "payload, properties, received_ns, counted, updated_ns, version) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO dead_letter (scope, reason, detail, site, device, hour, boot, profile, "
+            "topic, payload, properties, received_ns, counted, updated_ns, version) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
-                    letter.scope, letter.reason, letter.detail, letter.account.site,
-                    letter.account.device, letter.account.hour, letter.profile, letter.topic,
-                    letter.payload, msgspec.json.encode(letter.properties), letter.received_ns,
+                    letter.scope, letter.reason, letter.detail, *_key(letter.account),
+                    letter.profile, letter.topic, letter.payload,
+                    msgspec.json.encode(letter.properties), letter.received_ns,
                     letter.counted, letter.received_ns, version,
                 )
                 for letter in letters
@@ -374,18 +402,26 @@ class Spool:
                 (version, edge),
             ).fetchall()
 
-    def _scalar(self, query: str) -> int:
-        return int(self._db.execute(query).fetchone()[0])
+    def _scalar(self, query: str, *values: int) -> int:
+        return int(self._db.execute(query, values).fetchone()[0])
+
+
+def _cursor_name(sink: str) -> str:
+    return sink if sink == STORE_SINK else f"sink:{sink}"
+
+
+def _key(account: Account) -> tuple[str, str, int, int]:
+    return account.site, account.device, account.hour, account.boot
 
 
 def _kept(row: Any) -> KeptDeadLetter:
-    (number, scope, reason, detail, site, device, hour, profile, topic, payload, properties,
+    (number, scope, reason, detail, site, device, hour, boot, profile, topic, payload, properties,
      received_ns, counted, state, attempts, updated_ns, version) = row  # fmt: skip
     letter = NewDeadLetter(
         scope=scope,
         reason=reason,
         detail=detail,
-        account=Account(site, device, hour),
+        account=Account(site, device, hour, boot),
         profile=profile,
         topic=topic,
         payload=payload,

@@ -5,12 +5,13 @@ Invariants, each with a test in `tests/unit/ingest/test_spool.py`:
 1. One transaction holds a batch's messages, dead letters, ledger changes and identities: after a
    crash either all of them are there or none.
 2. `received = stored + duplicate + dead_lettered + pending` in every row of `ledger`.
-3. The sum of `pending` is the number of messages in `batch` that the `store` sink has not
+3. The sum of `pending` is the number of counted messages in `batch` that the `store` sink has not
    confirmed.
 4. A batch is deleted only in the transaction that moves the last sink's cursor past it.
 5. `journal` and `synchronous` are WAL and FULL: SQLite calls fsync before a commit returns.
 6. `version` grows with each change of a ledger row or dead letter, so that a reader who remembers
    the greatest one it has seen misses nothing.
+7. `progress` is what the committed messages of a device make it: it changes with them.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from pathlib import Path
 
 from core.errors import ConfigurationError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE batch (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     messages INTEGER NOT NULL,
+    points INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    owners BLOB NOT NULL,
+    layout BLOB NOT NULL
 );
 CREATE TABLE identity (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -40,16 +44,20 @@ CREATE TABLE ledger (
     site TEXT NOT NULL,
     device TEXT NOT NULL,
     hour INTEGER NOT NULL,
+    boot INTEGER NOT NULL DEFAULT -1,
     received INTEGER NOT NULL DEFAULT 0,
     stored INTEGER NOT NULL DEFAULT 0,
     duplicate INTEGER NOT NULL DEFAULT 0,
     dead_lettered INTEGER NOT NULL DEFAULT 0,
     pending INTEGER NOT NULL DEFAULT 0,
     redelivered INTEGER NOT NULL DEFAULT 0,
+    missing INTEGER NOT NULL DEFAULT 0,
+    values_new INTEGER NOT NULL DEFAULT 0,
+    values_other INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL,
-    PRIMARY KEY (site, device, hour),
+    PRIMARY KEY (site, device, hour, boot),
     CHECK (received = stored + duplicate + dead_lettered + pending),
-    CHECK (min(received, stored, duplicate, dead_lettered, pending, redelivered) >= 0)
+    CHECK (min(received, stored, duplicate, dead_lettered, pending, redelivered, missing) >= 0)
 ) WITHOUT ROWID;
 CREATE INDEX ledger_version ON ledger (version);
 CREATE TABLE dead_letter (
@@ -60,6 +68,7 @@ CREATE TABLE dead_letter (
     site TEXT NOT NULL,
     device TEXT NOT NULL,
     hour INTEGER NOT NULL,
+    boot INTEGER NOT NULL DEFAULT -1,
     profile TEXT NOT NULL,
     topic BLOB NOT NULL,
     payload BLOB NOT NULL,
@@ -72,6 +81,12 @@ CREATE TABLE dead_letter (
     version INTEGER NOT NULL
 );
 CREATE INDEX dead_letter_version ON dead_letter (version);
+CREATE TABLE progress (
+    site TEXT NOT NULL,
+    device TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (site, device)
+) WITHOUT ROWID;
 CREATE TABLE cursor (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 

@@ -20,7 +20,8 @@ from core.reading import Point
 from core.reasons import Reason
 from core.units import conversion
 
-_LATE_NS = NS_PER_HOUR
+LATE_NS = NS_PER_HOUR
+"""Age at reception from which a point is marked `Quality.LATE`, nanoseconds."""
 
 
 class ClockPolicy(msgspec.Struct, frozen=True):
@@ -190,7 +191,7 @@ class _Instants:
         elif at > self._limit_ns:
             newest = self._ahead
         else:
-            late = self._received_ns - at > _LATE_NS
+            late = self._received_ns - at > LATE_NS
             return at, Quality.LATE if late else Quality.GOOD
         shifted = self._received_ns - ((newest or at) - at)
         if shifted < self._clock.earliest_ns:

@@ -19,8 +19,7 @@ from ingest.arrival import Source
 from ingest.checkpoint import Pass, pass_by
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.drain import Drain
-from ingest.duplicates import DuplicateWindow
-from ingest.judge import Facts, Judge
+from ingest.judge import Facts
 from ingest.report import Reporter
 from ingest.source import PahoSource
 from ingest.spool import Spool
@@ -112,7 +111,6 @@ class Worker:
             metrics=metrics,
         )
         self._spool = Spool(path=settings.spool_path)
-        window = DuplicateWindow(max_messages=ingest.dedupe_messages, max_age_s=ingest.dedupe_s)
         self._drain = Drain(
             spool=self._spool,
             store=store,
@@ -124,13 +122,8 @@ class Worker:
         self._accept = Accept(
             source=self._source,
             spool=self._spool,
-            judge=Judge(
-                directory=self._directory,
-                window=window,
-                clock=policy,
-                enrol=ingest.unknown_device == "enrol",
-            ),
-            window=window,
+            directory=self._directory,
+            policy=policy,
             clock=clock,
             metrics=metrics,
             ingest=ingest,

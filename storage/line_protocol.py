@@ -12,9 +12,11 @@ end of a tag, before the comma that ends it, cannot be written (`storage.refusal
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from core.reading import Point
+from storage.refusal import tag_problem
 
 QUALITY = "quality"
 """Name of the field that holds `Point.quality`, an integer, where it is not 0."""
@@ -23,17 +25,72 @@ _SPECIAL = re.compile(r"([,= ])")
 
 
 def line_of(point: Point) -> str:
-    """Return the line of a point that `storage.refusal` does not refuse."""
+    """Return the line of a point.
+
+    Raises:
+        ValueError: its site or device cannot be written (see `storage.refusal`).
+    """
     fields = ",".join([f"{name}={float(value)!r}" for name, value in point.values.items()])
     if point.quality:
         fields += f",{QUALITY}={int(point.quality)}i"
-    return f"{point.category},{_tags(point.site, point.device)} {fields} {point.time_ns}"
+    return f"{point.category},{tags_of(point.site, point.device)} {fields} {point.time_ns}"
 
 
 @lru_cache(maxsize=65_536)
-def _tags(site: str, device: str) -> str:
+def tags_of(site: str, device: str) -> str:
+    """Return the tags of a device's points.
+
+    Raises:
+        ValueError: the site or the device cannot be written (see `storage.refusal`).
+    """
+    problem = tag_problem(site) or tag_problem(device)
+    if problem is not None:
+        raise ValueError(problem)
     return f"device={_escaped(device)},site={_escaped(site)}"
 
 
 def _escaped(tag: str) -> str:
     return _SPECIAL.sub(r"\\\1", tag)
+
+
+def lines_of(points: Iterable[Point]) -> bytes:
+    """Return one line per point, joined by line feeds."""
+    return "\n".join([line_of(point) for point in points]).encode()
+
+
+def points_of(lines: bytes) -> list[Point]:
+    """Return the points that `lines_of` wrote.
+
+    Raises:
+        ValueError: a line is not one that it writes.
+    """
+    return [_point(number, line) for number, line in enumerate(lines.decode().split("\n"), start=1)]
+
+
+_LINE = re.compile(
+    r"([a-z_]+),device=((?:[^ ,=]|\\[ ,=])*),site=((?:[^ ,=]|\\[ ,=])*) (\S+) (-?\d+)"
+)
+_ESCAPE = re.compile(r"\\([,= ])")
+
+
+def _point(number: int, line: str) -> Point:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise ValueError(f"line {number} is not a point that was written here: {line[:200]!r}")
+    category, device, site, fields, time_ns = found.groups()
+    values: dict[str, float] = {}
+    quality = 0
+    for field in fields.split(","):
+        name, _, text = field.partition("=")
+        if name == QUALITY:
+            quality = int(text[:-1])
+        else:
+            values[name] = float(text)
+    return Point(
+        _ESCAPE.sub(r"\1", site),
+        _ESCAPE.sub(r"\1", device),
+        category,
+        int(time_ns),
+        values,
+        quality,
+    )

@@ -230,5 +230,6 @@ def _sum(rows: Iterator[LedgerRow]) -> LedgerRow:
             dead_lettered=summed.dead_lettered + row.dead_lettered,
             pending=summed.pending + row.pending,
             redelivered=summed.redelivered + row.redelivered,
+            missing=summed.missing + row.missing,
         )
     return summed

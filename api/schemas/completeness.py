@@ -20,6 +20,11 @@ class Counts(Schema):
     redelivered: int = Field(
         description="Sent again by the broker though on disk already; not part of the equation."
     )
+    missing: int = Field(
+        description="Numbers of the devices' own message counters that never came; not part of the "
+        "equation. A message that could not be read (dead-lettered) has no number, so its own is "
+        "among them: at least `missing` less `dead_lettered` were lost before Passerelle."
+    )
     balanced: bool = Field(description="True when the equation holds.")
 
     @classmethod
@@ -65,6 +70,7 @@ def counts(row: LedgerRow) -> dict[str, int | bool]:
         "dead_lettered": row.dead_lettered,
         "pending": row.pending,
         "redelivered": row.redelivered,
+        "missing": row.missing,
         "balanced": row.received == accounted,
     }
 
@@ -90,6 +96,7 @@ _COUNTS = {
     "dead_lettered": 2,
     "pending": 0,
     "redelivered": 3,
+    "missing": 0,
     "balanced": True,
 }
 COMPLETENESS_EXAMPLE = {

@@ -39,6 +39,32 @@ class Origin(msgspec.Struct, frozen=True):
 Reader = Callable[[RawMessage, Origin], Decoded]
 """Reads one message; raises `DecodeError`, and nothing else, when it cannot be used."""
 
+Flat = tuple[msgspec.Struct, int | None, int | None, int | None, bool]
+"""A usual message: (values, instant in nanoseconds, seq, boot, simulated).
+
+The values are a struct with a field for each quantity: a number in its canonical unit, within the
+bounds of the catalogue.
+"""
+
+FlatReader = Callable[[bytes], Flat | None]
+"""Reads usual messages with certain quantities; None when a payload is not quite that.
+
+Of a payload that it reads it says the same as the format's `Reader`, which reads all others.
+"""
+
+
+class FlatFormat(Protocol):
+    """How a format's usual messages are read quickly: one instant, plain numbers."""
+
+    def names(self, payload: bytes) -> tuple[str, ...] | None:
+        """Return the quantities of a message that may be usual, in its order, else None."""
+        ...
+
+    def reader(self, bounds: Mapping[str, tuple[float, float]]) -> FlatReader:
+        """Make the reader of messages with just these quantities, each within its bounds."""
+        ...
+
+
 ReaderMaker = Callable[[Profile, TopicRule, Limits], Reader]
 """Makes a reader for one topic of a profile; raises `ProfileProblem` when that cannot be done."""
 
@@ -61,6 +87,11 @@ class Format(Protocol):
         """Whether profiles of this format may have rules."""
         ...
 
+    @property
+    def flat(self) -> Mapping[str, Callable[[Limits], FlatFormat]]:
+        """Quick ways to read, by the name of the reader that they stand in for."""
+        ...
+
 
 class Plugin(msgspec.Struct, frozen=True):
     """A format, as most modules define it.
@@ -69,11 +100,13 @@ class Plugin(msgspec.Struct, frozen=True):
         name: name that profiles use.
         readers: makers of readers, by name.
         rules: whether profiles of this format may have rules.
+        flat: quick ways to read, by the name of the reader that they stand in for.
     """
 
     name: str
     readers: dict[str, ReaderMaker]
     rules: bool = True
+    flat: dict[str, Callable[[Limits], FlatFormat]] = msgspec.field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)

@@ -16,6 +16,7 @@ import msgspec
 from core.message import Decoded, DecodeError, Defect, MessageKind, RawMessage, Sample
 from core.reasons import Reason
 from devices.cbor import read_cbor
+from devices.flat_json import FlatJson
 from devices.formats import Origin, Plugin, Reader
 from devices.instants import NS_PER_UNIT, decimal, epoch_ns, rfc3339_ns
 from devices.limits import Limits
@@ -231,4 +232,5 @@ PLUGIN = Plugin(
     name="passerelle",
     readers={"json": _json_reader, "cbor": _cbor_reader, "status": availability_reader},
     rules=False,
+    flat={"json": FlatJson},
 )

@@ -16,7 +16,10 @@ from devices.registry.rows import upsert
 from devices.registry.tables import NAME, SLUG, ledger, workers
 from devices.registry.text import account_name, account_names, clipped
 
-_COUNTS = ("received", "stored", "duplicate", "dead_lettered", "pending", "redelivered")
+_COUNTS = (
+    "received", "stored", "duplicate", "dead_lettered", "pending", "redelivered", "missing",
+    "values_new", "values_other",
+)  # fmt: skip
 _LONGEST_REASON = 2000
 
 
@@ -27,7 +30,7 @@ class LedgerRepository:
         self._database = database
 
     def publish(self, rows: Sequence[LedgerRow]) -> None:
-        """Take a worker's rows; a row of the same worker, site, device and hour is replaced.
+        """Take a worker's rows; a row of the same worker, site, device, hour and boot is replaced.
 
         Raises:
             ConflictError: a row does not add up; none is taken.
@@ -46,7 +49,7 @@ class LedgerRepository:
         after: tuple[str, str, int] | None = None,
         limit: int | None = None,
     ) -> builtins.list[LedgerRow]:
-        """Return rows by (site, device, hour), each the sum over all workers.
+        """Return rows by (site, device, hour), each the sum over all workers and boots.
 
         Args:
             site: only this site.
@@ -71,6 +74,44 @@ class LedgerRepository:
         with self._database.read() as connection:
             return [
                 LedgerRow(worker="", **{name: _plain(value) for name, value in row.items()})
+                for row in connection.execute(query).mappings()
+            ]
+
+    def by_boot(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        start_hour: int | None = None,
+        end_hour: int | None = None,
+        after: tuple[str, str, int] | None = None,
+        limit: int | None = None,
+    ) -> builtins.list[LedgerRow]:
+        """Return rows by (site, device, boot), each the sum over all workers and hours.
+
+        Args:
+            site: only this site.
+            device: only this device.
+            start_hour: first hour, inclusive, seconds since the epoch.
+            end_hour: last hour, exclusive.
+            after: (site, device, boot) at which the page before ended.
+            limit: most rows to return.
+        """
+        key = (ledger.c.site, ledger.c.device, ledger.c.boot)
+        query = _filtered(
+            select(*key, *_sums()).group_by(*key).order_by(*key),
+            site=site,
+            device=device,
+            start_hour=start_hour,
+            end_hour=end_hour,
+        )
+        if after is not None:
+            query = query.where(tuple_(*key) > after)
+        if limit is not None:
+            query = query.limit(limit)
+        with self._database.read() as connection:
+            return [
+                LedgerRow(worker="", hour=0, **{name: _plain(value) for name, value in row.items()})
                 for row in connection.execute(query).mappings()
             ]
 

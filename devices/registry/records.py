@@ -112,7 +112,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
-    """The account of one device and one hour at one worker: counts of messages.
+    """The account of one device, boot and hour at one worker: counts of messages.
 
     `received = stored + duplicate + dead_lettered + pending`, always.
 
@@ -127,6 +127,12 @@ class LedgerRow(msgspec.Struct, frozen=True):
         dead_lettered: set aside whole, with a reason.
         pending: on the worker's disk, not yet confirmed by the store.
         redelivered: sent again by the broker although on disk already (not part of the equation).
+        boot: the device's boot counter; -1 when it tells none, or for the sum over all boots.
+        missing: numbers of the device's message counter that were never received (not part of the
+            equation). A message that could not be read has no number: its own is among them.
+        values_new: values committed at an instant later than any before it of the same device and
+            category: each is a value of its own in the store.
+        values_other: values committed at other instants: each may have replaced one.
     """
 
     worker: str
@@ -139,6 +145,10 @@ class LedgerRow(msgspec.Struct, frozen=True):
     dead_lettered: int
     pending: int
     redelivered: int = 0
+    boot: int = -1
+    missing: int = 0
+    values_new: int = 0
+    values_other: int = 0
 
 
 class DeadLetterState(StrEnum):

@@ -118,12 +118,16 @@ ledger = Table(
     Column("device", _key(NAME), primary_key=True),
     Column("hour", BigInteger, primary_key=True),
     Column("worker", String(SLUG), primary_key=True),
+    Column("boot", BigInteger, primary_key=True),
     Column("received", BigInteger, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("duplicate", BigInteger, nullable=False),
     Column("dead_lettered", BigInteger, nullable=False),
     Column("pending", BigInteger, nullable=False),
     Column("redelivered", BigInteger, nullable=False),
+    Column("missing", BigInteger, nullable=False),
+    Column("values_new", BigInteger, nullable=False),
+    Column("values_other", BigInteger, nullable=False),
     CheckConstraint("received = stored + duplicate + dead_lettered + pending", name="balanced"),
 )
 

@@ -21,8 +21,6 @@ from devices.registry.records import Device
 from ingest.accept import Accept
 from ingest.arrival import Arrival
 from ingest.drain import Drain
-from ingest.duplicates import DuplicateWindow
-from ingest.judge import Judge
 from ingest.memory_source import MemorySource
 from ingest.spool import Spool
 from ingest.validate import ClockPolicy
@@ -97,12 +95,11 @@ class Accounting(RuleBasedStateMachine):
     def _open(self) -> None:
         self.spool = Spool(path=self.directory / "spool.db")
         metrics = Metrics()
-        window = DuplicateWindow(max_messages=100_000, max_age_s=3600)
         self.accept = Accept(
             source=self.source,
             spool=self.spool,
-            judge=Judge(directory=DIRECTORY, window=window, clock=POLICY, enrol=False),
-            window=window,
+            directory=DIRECTORY,
+            policy=POLICY,
             clock=self.clock,
             metrics=metrics,
             ingest=BOUNDS,
@@ -215,6 +212,9 @@ class Accounting(RuleBasedStateMachine):
         self.spool.close()
         shutil.rmtree(self.directory)
         assert self.source.unacknowledged == 0
+        values = totals.pop("values_new") + totals.pop("values_other")
+        assert values == len(self.good)
+        assert totals.pop("missing") == 0
         assert totals == {
             "received": self.published,
             "stored": len(self.good) - refused,

@@ -13,8 +13,10 @@ from core.errors import ConfigurationError
 from core.reading import Point
 from core.reasons import Reason, Scope
 from ingest.duplicates import Remembered
+from ingest.identities import Identities
 from ingest.ledger import Account, Fate, LedgerDelta
-from ingest.spool import STORE_SINK, NewDeadLetter, Spool, SpooledMessage
+from ingest.spool import STORE_SINK, NewDeadLetter, Spool
+from ingest.spooled import SpooledMessage, pack
 
 ACCOUNT = Account("elgazala", "thermo-1", 1_790_000_000 // 3600 * 3600)
 POINT = Point("elgazala", "thermo-1", "environment", 1, {"air_temperature": 21.0})
@@ -39,24 +41,29 @@ def spool_one(spool: Spool, count: int = 1) -> None:
     ledger = LedgerDelta()
     for _ in range(count):
         ledger.receive(ACCOUNT, Fate.PENDING)
-    spool.commit(messages=[SpooledMessage(ACCOUNT, (POINT,))] * count, ledger=ledger)
+    spool.commit(packed=pack([SpooledMessage(ACCOUNT, (POINT,))] * count), ledger=ledger)
 
 
 def settle(spool: Spool, fate: Fate = Fate.STORED) -> None:
     batches = spool.batches(sink=STORE_SINK, limit_messages=10_000)
     ledger = LedgerDelta()
     for batch in batches:
-        for message in batch.messages:
-            ledger.move(message.account, Fate.PENDING, fate)
+        for account, count in batch.accounts:
+            ledger.move(account, Fate.PENDING, fate, count)
     spool.confirm(batches, sink=STORE_SINK, ledger=ledger)
 
 
 def counts(spool: Spool) -> dict[str, int]:
     lines = spool.ledger_since(0, limit=100)
     assert len(lines) == 1
-    received, stored, duplicate, dead, pending, redelivered = lines[0].counts
-    return {"received": received, "stored": stored, "duplicate": duplicate,
-            "dead_lettered": dead, "pending": pending, "redelivered": redelivered}  # fmt: skip
+    return {fate.value: getattr(lines[0].counts, fate.value) for fate in Fate}
+
+
+def identities(*entries: Remembered) -> Identities:
+    kept = Identities()
+    for entry in entries:
+        kept.add(entry)
+    return kept
 
 
 def test_1_a_batch_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -66,10 +73,10 @@ def test_1_a_batch_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     ledger.move(Account("x", "y", 0), Fate.PENDING, Fate.STORED)  # breaks the equation's bounds
     with pytest.raises(sqlite3.IntegrityError):
         spool.commit(
-            messages=[SpooledMessage(ACCOUNT, (POINT,))],
+            packed=pack([SpooledMessage(ACCOUNT, (POINT,))]),
             ledger=ledger,
             dead_letters=[letter()],
-            identities=[Remembered(1, b"d" * 16, accepted=True, received_ns=1)],
+            identities=identities(Remembered(1, b"d" * 16, accepted=True, received_ns=1)),
         )
     spool.close()
     again = Spool(path=tmp_path / "spool.db")
@@ -131,7 +138,7 @@ def test_6_a_reader_of_changes_misses_none(tmp_path: Path) -> None:
     seen = spool.ledger_since(0, limit=1)[-1].version
     assert spool.ledger_since(seen, limit=1) == []
     settle(spool)
-    assert spool.ledger_since(seen, limit=1)[0].counts[1] == 1
+    assert spool.ledger_since(seen, limit=1)[0].counts.stored == 1
     spool.close()
 
 
@@ -142,20 +149,21 @@ def test_what_was_committed_is_there_after_sigkill(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from core.reading import Point\n"
         "from ingest.ledger import Account, Fate, LedgerDelta\n"
-        "from ingest.spool import Spool, SpooledMessage\n"
+        "from ingest.spool import Spool\n"
+        "from ingest.spooled import SpooledMessage, pack\n"
         f"spool = Spool(path=Path({str(path)!r}))\n"
         "account = Account('s', 'd', 0)\n"
         "ledger = LedgerDelta()\n"
         "ledger.receive(account, Fate.PENDING)\n"
         "point = Point('s', 'd', 'environment', 1, {'air_temperature': 1.0})\n"
-        "spool.commit(messages=[SpooledMessage(account, (point,))], ledger=ledger)\n"
+        "spool.commit(packed=pack([SpooledMessage(account, (point,))]), ledger=ledger)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", program], check=False)
     assert killed.returncode == -9
     spool = Spool(path=path)
     assert spool.pending == 1
-    assert len(spool.batches(sink=STORE_SINK, limit_messages=10)[0].messages) == 1
+    assert len(spool.batches(sink=STORE_SINK, limit_messages=10)[0].messages()) == 1
     spool.close()
 
 
@@ -163,7 +171,7 @@ def test_dead_letters_keep_the_raw_bytes(tmp_path: Path) -> None:
     spool = Spool(path=tmp_path / "spool.db")
     ledger = LedgerDelta()
     ledger.receive(ACCOUNT, Fate.DEAD_LETTERED)
-    spool.commit(messages=[], ledger=ledger, dead_letters=[letter()])
+    spool.commit(ledger=ledger, dead_letters=[letter()])
     [kept] = spool.dead_letters_since(0, limit=10)
     assert kept.letter == letter()
     assert (kept.state, kept.attempts) == ("open", 0)
@@ -174,7 +182,7 @@ def test_identities_of_earlier_sessions_lose_their_packet_identifier(tmp_path: P
     spool = Spool(path=tmp_path / "spool.db")
     entry = Remembered(9, b"d" * 16, accepted=True, received_ns=5)
     for session in (1, 2):
-        spool.commit(messages=[], ledger=LedgerDelta(), identities=[entry], session=session)
+        spool.commit(ledger=LedgerDelta(), identities=identities(entry), session=session)
     session, remembered = spool.identities()
     assert session == 2
     assert [one.mid for one in remembered] == [0, 9]
@@ -185,7 +193,7 @@ def test_old_and_surplus_identities_are_forgotten(tmp_path: Path) -> None:
     spool = Spool(path=tmp_path / "spool.db")
     for at in range(10):
         entry = Remembered(at, bytes(16), accepted=True, received_ns=at)
-        spool.commit(messages=[], ledger=LedgerDelta(), identities=[entry])
+        spool.commit(ledger=LedgerDelta(), identities=identities(entry))
     spool.forget_identities(before_ns=3, keep_messages=5)
     assert [one.received_ns for one in spool.identities()[1]] == [5, 6, 7, 8, 9]
     spool.forget_identities(before_ns=8, keep_messages=5)

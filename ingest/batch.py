@@ -1,0 +1,80 @@
+"""What one transaction will hold: made while messages are judged, then committed at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ingest.duplicates import Remembered
+from ingest.identities import Identities
+from ingest.judge import Facts, Verdict
+from ingest.ledger import Account, Fate, LedgerDelta
+from ingest.spool import NewDeadLetter
+from ingest.spooled import Layout, Owner, Packed
+
+
+class Batch:
+    """Messages judged together.
+
+    `ingest.batch_judge` appends to the lists of the usual messages itself.
+
+    Attributes:
+        lines: line protocol of each message.
+        owners: whose it is: a place in the batch's owners.
+        sizes: how many lines each has.
+        ledger: changes to the account.
+        identities: what tells the messages again.
+        letters: what is set aside.
+        progress: (site, device, packed progress) of the devices that it moves on.
+        facts: what bridges tell of their devices.
+        profiles: how many messages each profile decoded.
+        fates: how many messages that were not usual became what.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.owners: list[int] = []
+        self.sizes: list[int] = []
+        self.ledger = LedgerDelta()
+        self.identities = Identities()
+        self.letters: list[NewDeadLetter] = []
+        self.progress: list[tuple[str, str, bytes]] = []
+        self.facts: list[Facts] = []
+        self.profiles: Counter[str] = Counter()
+        self.fates: Counter[Fate] = Counter()
+        self._places: dict[tuple[Account, bool], int] = {}
+
+    def owner(self, account: Account, *, counted: bool = True) -> int:
+        """Return the place of an account among the owners of messages."""
+        return self._places.setdefault((account, counted), len(self._places))
+
+    def store(self, lines: Sequence[str], account: Account, *, counted: bool = True) -> None:
+        """Add lines that wait for the store as one message of `account`."""
+        self.lines.append("\n".join(lines).encode())
+        self.owners.append(self.owner(account, counted=counted))
+        self.sizes.append(len(lines))
+
+    def keep(self, verdict: Verdict, *, mid: int, received_ns: int) -> Remembered:
+        """Add what is to be stored, set aside and remembered of a message; return the last."""
+        if verdict.fate is Fate.PENDING:
+            self.store(verdict.lines, verdict.account)
+        self.letters.extend(verdict.letters)
+        accepted = verdict.fate in (Fate.PENDING, Fate.STORED)
+        entry = Remembered(mid, verdict.digest, accepted, received_ns)
+        self.identities.add(entry)
+        return entry
+
+    def packed(self) -> Packed:
+        """Return what waits for the store."""
+        counts = Counter(self.owners)
+        owners = tuple(
+            Owner(account, counted, counts[place])
+            for (account, counted), place in self._places.items()
+        )
+        return Packed(
+            body=b"\n".join(self.lines),
+            messages=len(self.owners),
+            points=sum(self.sizes),
+            owners=owners,
+            layout=Layout(self.owners, self.sizes),
+        )
