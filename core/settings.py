@@ -106,6 +106,10 @@ class StoreSettings(_Section):
     org: str = Field("passerelle", description="InfluxDB organisation (2.x).")
     bucket: str = Field("telemetry", description="InfluxDB bucket (2.x) or database (1.x).")
     timeout_s: float = Field(30.0, gt=0, description="Longest wait for an answer, seconds.")
+    compression: Literal["auto", "gzip", "none"] = Field(
+        "auto",
+        description="How requests to InfluxDB are compressed; auto: gzip, but not to this machine.",
+    )
     batch_points: int = Field(5000, ge=1, description="Points in one write, at most.")
 
 

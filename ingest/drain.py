@@ -3,6 +3,9 @@
 One thread. Batches are written in the order of arrival; a write that the store asks to repeat is
 repeated for ever, with back-off and jitter, and holds up nothing but itself. Points that the store
 refuses for good become dead letters in the transaction that moves the cursor.
+
+A store that takes line protocol gets the lines as they were spooled. Only when it refuses some, and
+for a store that wants points, are they read.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from core.clock import Clock
 from core.logs import Outage, logger
@@ -21,12 +25,15 @@ from ingest.checkpoint import Checkpoint, Pass, pass_by
 from ingest.ledger import Fate, LedgerDelta
 from ingest.spool import STORE_SINK, NewDeadLetter, Spool
 from ingest.spooled import SpooledBatch, SpooledMessage
-from storage.ports import PointWriter, Retry, Written
+from storage.ports import LineWriter, PointWriter, Retry, Written
 
+_T = TypeVar("_T")
 _log = logger("ingest.drain")
 _IDLE_S = 0.5
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 30.0
+_MOST_AT_ONCE = 2
+"""How many times its size a write may exceed, for lines that are not taken apart."""
 
 
 class Drain:
@@ -90,16 +97,15 @@ class Drain:
         batches = self._spool.batches(sink=self._sink, limit_messages=self._batch_points)
         if not batches:
             return False
-        messages = [message for batch in batches for message in batch.messages()]
-        refused = self._write(messages)
-        if refused is None:
+        settled = self._write_whole(batches) or self._write_points(batches)
+        if settled is None:
             return False
+        ledger, letters = settled
         self._pass(Checkpoint.WRITTEN)
-        ledger, letters = self._settle(messages, refused)
         if not self._confirm(batches, ledger, letters):
             return False
         self._pass(Checkpoint.CONFIRMED)
-        self._metrics.stored.inc(len(messages))
+        self._metrics.stored.inc(sum(batch.count for batch in batches))
         self._metrics.spool_bytes.set(self._spool.pending_bytes)
         self._metrics.spool_pending.set(self._spool.pending)
         for letter in letters:
@@ -111,6 +117,32 @@ class Drain:
             self._news.clear()
             if not self.drain_once():
                 self._news.wait(_IDLE_S)
+
+    def _write_whole(
+        self, batches: Sequence[SpooledBatch]
+    ) -> tuple[LedgerDelta, list[NewDeadLetter]] | None:
+        """Write the lines as they are; None when the store wants points, or refuses some."""
+        store = self._store
+        points = sum(batch.points for batch in batches)
+        if not isinstance(store, LineWriter) or points > _MOST_AT_ONCE * self._batch_points:
+            return None
+        lines = b"\n".join([batch.body for batch in batches])
+        if not self._repeat(lambda: store.write_lines(lines)):
+            return None
+        self._metrics.stored_points.inc(points)
+        ledger = LedgerDelta()
+        for batch in batches:
+            for account, count in batch.accounts:
+                ledger.move(account, Fate.PENDING, Fate.STORED, count)
+        return ledger, []
+
+    def _write_points(
+        self, batches: Sequence[SpooledBatch]
+    ) -> tuple[LedgerDelta, list[NewDeadLetter]] | None:
+        """Write the points, and set aside those that the store refuses; None when told to stop."""
+        messages = [message for batch in batches for message in batch.messages()]
+        refused = self._write(messages)
+        return None if refused is None else self._settle(messages, refused)
 
     def _write(self, messages: Sequence[SpooledMessage]) -> dict[int, str] | None:
         """Write all points; return reason by index of each refused one, None when told to stop."""
@@ -125,11 +157,15 @@ class Drain:
         return refused
 
     def _write_slice(self, points: Sequence[Point]) -> Written | None:
+        return self._repeat(lambda: self._store.write(points))
+
+    def _repeat(self, write: Callable[[], _T | Retry]) -> _T | None:
+        """Write until the store does not ask to repeat it; None when told to stop before."""
         wait_s = _FIRST_WAIT_S
         while not self._stopping.is_set():
             with self._metrics.writes.time():
-                outcome = self._store.write(points)
-            if isinstance(outcome, Written):
+                outcome = write()
+            if not isinstance(outcome, Retry):
                 self._outage.up()
                 return outcome
             self._retry_later(outcome, wait_s)

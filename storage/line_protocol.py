@@ -59,38 +59,45 @@ def lines_of(points: Iterable[Point]) -> bytes:
 
 
 def points_of(lines: bytes) -> list[Point]:
-    """Return the points that `lines_of` wrote.
+    """Return the points that lines say.
+
+    Args:
+        lines: as `lines_of` or `ingest.shapes` write them, joined by line feeds.
 
     Raises:
-        ValueError: a line is not one that it writes.
+        ValueError: one is not written so; the sentence gives its number, from 1.
     """
-    return [_point(number, line) for number, line in enumerate(lines.decode().split("\n"), start=1)]
+    if not lines:
+        return []
+    return [_point(number, line) for number, line in enumerate(lines.split(b"\n"), start=1)]
 
 
-_LINE = re.compile(
-    r"([a-z_]+),device=((?:[^ ,=]|\\[ ,=])*),site=((?:[^ ,=]|\\[ ,=])*) (\S+) (-?\d+)"
-)
+_TAG = rb"((?:[^ ,=]|\\[ ,=])+)"
+_LINE = re.compile(rb"([a-z_]+),device=%b,site=%b (\S+) (-?\d+)" % (_TAG, _TAG))
 _ESCAPE = re.compile(r"\\([,= ])")
 
 
-def _point(number: int, line: str) -> Point:
+def _point(number: int, line: bytes) -> Point:
     found = _LINE.fullmatch(line)
     if found is None:
-        raise ValueError(f"line {number} is not a point that was written here: {line[:200]!r}")
+        raise ValueError(f"line {number} is not a point as it is written here: {line[:200]!r}")
     category, device, site, fields, time_ns = found.groups()
     values: dict[str, float] = {}
     quality = 0
-    for field in fields.split(","):
-        name, _, text = field.partition("=")
-        if name == QUALITY:
-            quality = int(text[:-1])
-        else:
-            values[name] = float(text)
-    return Point(
-        _ESCAPE.sub(r"\1", site),
-        _ESCAPE.sub(r"\1", device),
-        category,
-        int(time_ns),
-        values,
-        quality,
-    )
+    try:
+        for field in fields.decode().split(","):
+            name, _, text = field.partition("=")
+            if name == QUALITY:
+                quality = int(text[:-1])
+            else:
+                values[name] = float(text)
+        return Point(_tag(site), _tag(device), category.decode(), int(time_ns), values, quality)
+    except ValueError:
+        raise ValueError(
+            f"line {number} is not a point as it is written here: {line[:200]!r}"
+        ) from None
+
+
+@lru_cache(maxsize=65_536)
+def _tag(written: bytes) -> str:
+    return _ESCAPE.sub(r"\1", written.decode())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -62,6 +62,23 @@ class PointWriter(Protocol):
 
     def close(self) -> None:
         """Release what is held; `write` may not be called afterwards."""
+        ...
+
+
+@runtime_checkable
+class LineWriter(Protocol):
+    """A store that takes line protocol as it is (`storage.line_protocol`)."""
+
+    def write_lines(self, lines: bytes) -> bool | Retry:
+        """Store lines; return only when it is known what became of them.
+
+        Args:
+            lines: one a point, joined by line feeds; at least one.
+
+        Returns:
+            True when every line is on the store's disk; False when the store refuses some, and
+            `PointWriter.write` of the same points has to say which; `Retry` as there.
+        """
         ...
 
 

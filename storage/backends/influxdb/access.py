@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,6 +25,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
         org: organisation (2.x); 1.x ignores it.
         authorization: value of the `Authorization` header, a secret, or None.
         timeout_s: longest wait for an answer, seconds.
+        compress: write with gzip.
     """
 
     url: str
@@ -31,6 +33,7 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     org: str
     authorization: str | None = None
     timeout_s: float = 30.0
+    compress: bool = True
 
 
 def access_of(settings: Settings) -> Access:
@@ -58,6 +61,7 @@ def access_of(settings: Settings) -> Access:
         org=settings.store.org,
         authorization=_authorization(settings),
         timeout_s=settings.store.timeout_s,
+        compress=_compresses(settings.store.compression, parts.hostname or ""),
     )
 
 
@@ -68,6 +72,16 @@ def new_client(access: Access) -> httpx.Client:
         headers["Authorization"] = access.authorization
     timeout = httpx.Timeout(access.timeout_s, connect=min(_CONNECT_S, access.timeout_s))
     return httpx.Client(base_url=access.url, headers=headers, timeout=timeout)
+
+
+def _compresses(setting: str, host: str) -> bool:
+    """Between programs of one machine, compressing costs more time than it saves."""
+    if setting != "auto":
+        return setting == "gzip"
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def _authorization(settings: Settings) -> str | None:

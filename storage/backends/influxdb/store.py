@@ -24,7 +24,9 @@ class InfluxDBStore:
 
     def __init__(self, *, access: Access) -> None:
         self._client = new_client(access)
-        self._writer = InfluxDBWriter(client=self._client, bucket=access.bucket, org=access.org)
+        self._writer = InfluxDBWriter(
+            client=self._client, bucket=access.bucket, org=access.org, compress=access.compress
+        )
         self._reader = InfluxDBReader(
             queries=QueryClient(client=self._client, database=access.bucket)
         )
@@ -32,6 +34,10 @@ class InfluxDBStore:
     def write(self, points: Sequence[Point]) -> Written | Retry:
         """See `PointWriter.write`."""
         return self._writer.write(points)
+
+    def write_lines(self, lines: bytes) -> bool | Retry:
+        """See `LineWriter.write_lines`."""
+        return self._writer.write_lines(lines)
 
     def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
         """See `PointReader.read`."""

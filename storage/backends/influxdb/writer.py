@@ -1,7 +1,7 @@
 """Writing to InfluxDB by the v2 write API, which 1.x (from 1.8) and 3.x serve too.
 
-One request per batch, gzip, nanoseconds. Both servers sync their log before they answer 204 (with
-their default settings).
+One request per batch, nanoseconds, gzip where it pays. Both servers sync their log before they
+answer 204 (with their default settings).
 """
 
 from __future__ import annotations
@@ -28,10 +28,17 @@ class InfluxDBWriter:
         client: of the server; whoever made it closes it.
         bucket: bucket (2.x) or database (1.x).
         org: organisation (2.x).
+        compress: send gzip.
     """
 
-    def __init__(self, *, client: httpx.Client, bucket: str, org: str) -> None:
+    def __init__(
+        self, *, client: httpx.Client, bucket: str, org: str, compress: bool = True
+    ) -> None:
         self._client = client
+        self._compress = compress
+        self._headers = {"Content-Type": "text/plain; charset=utf-8"}
+        if compress:
+            self._headers["Content-Encoding"] = "gzip"
         self._parameters = {"bucket": bucket, "org": org, "precision": "ns"}
 
     def write(self, points: Sequence[Point]) -> Written | Retry:
@@ -52,6 +59,11 @@ class InfluxDBWriter:
         more = [Rejected(index, reason) for index, reason in reasons.items()]
         return Written(tuple(sorted([*rejected, *more], key=lambda one: one.index)))
 
+    def write_lines(self, lines: bytes) -> bool | Retry:
+        """See `LineWriter.write_lines`."""
+        answer = self._post(lines)
+        return answer if isinstance(answer, Retry) else isinstance(answer, Stored)
+
     def close(self) -> None:
         """Do nothing: the client belongs to whoever made it."""
 
@@ -59,16 +71,16 @@ class InfluxDBWriter:
         return self._send(line for unit in units for line in unit.lines)
 
     def _send(self, lines: Iterable[str]) -> Answer:
-        body = gzip.compress("\n".join(lines).encode(), _LEVEL)
+        return self._post("\n".join(lines).encode())
+
+    def _post(self, lines: bytes) -> Answer:
+        body = gzip.compress(lines, _LEVEL) if self._compress else lines
         try:
             response = self._client.post(
                 "/api/v2/write",
                 params=self._parameters,
                 content=body,
-                headers={
-                    "Content-Encoding": "gzip",
-                    "Content-Type": "text/plain; charset=utf-8",
-                },
+                headers=self._headers,
             )
         except httpx.HTTPError as error:
             text = str(error) or type(error).__name__
