@@ -47,6 +47,19 @@ class MqttSettings(_Section):
     protocol: Literal["auto", "5", "3.1.1"] = Field(
         "auto", description="MQTT version; auto tries 5 and falls back to 3.1.1."
     )
+    source: Literal["bulk", "paho"] = Field(
+        "bulk",
+        description="How a worker reads MQTT: bulk, many messages at a time; paho, a packet at a "
+        "time by the library alone, several times the work.",
+    )
+    max_packet_bytes: int = Field(
+        16 * _MIB,
+        ge=128 * 1024,
+        le=256 * _MIB,
+        description="Longest MQTT packet that the bulk source accepts, bytes; the connection is "
+        "closed at a longer one. A payload over ingest.max_payload_bytes and within this gets a "
+        "dead letter.",
+    )
     shared_group: str = Field(
         "",
         pattern=r"^[A-Za-z0-9_-]*$",

@@ -8,8 +8,11 @@ from typing import Protocol
 import msgspec
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """One PUBLISH packet.
+
+    It holds bytes, numbers and texts only, so it is no part of a cycle: the garbage collector need
+    not look at it.
 
     Attributes:
         topic: the bytes of the topic, whether or not they are UTF-8.

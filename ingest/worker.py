@@ -21,7 +21,7 @@ from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.drain import Drain
 from ingest.judge import Facts
 from ingest.report import Reporter
-from ingest.source import PahoSource
+from ingest.source import new_source
 from ingest.spool import Spool
 from ingest.validate import ClockPolicy
 from storage.ports import PointWriter
@@ -102,8 +102,9 @@ class Worker:
         )
         self._clock = clock
         self._directory = Directory(snapshot)
-        self._source = source or PahoSource(
+        self._source = source or new_source(
             settings=settings.mqtt,
+            ingest=ingest,
             client_id=settings.client_id,
             filters=snapshot.decoder.filters,
             fact_filters=snapshot.decoder.metadata_filters,

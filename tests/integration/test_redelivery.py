@@ -5,32 +5,54 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from core.clock import SystemClock
 from core.metrics import Metrics
 from core.settings import Settings, load_settings
 from devices.registry import Device, Registry
 from ingest.arrival import Arrival
-from ingest.source import PahoSource
+from ingest.bulk_source import BulkSource
+from ingest.paho_source import PahoSource
 from ingest.worker import Worker, first_snapshot
 from storage.backends.memory import MemoryStore
 from tests.servers.mosquitto import MosquittoOptions, MosquittoServer
 from tests.servers.waiting import wait_until
-from tests.support.bench import TOPIC, message
+from tests.support.bench import message
+from tests.support.publishing import publish
 
 COUNT = 300
 
 
-class MuteSource(PahoSource):
+class MutePahoSource(PahoSource):
     """The real source, whose PUBACKs never leave: what a crash after the commit looks like."""
 
     def acknowledge(self, arrivals: Sequence[Arrival]) -> int:
         del arrivals
         return 0
+
+
+class MuteBulkSource(BulkSource):
+    """Likewise."""
+
+    def acknowledge(self, arrivals: Sequence[Arrival]) -> int:
+        del arrivals
+        return 0
+
+
+class Kind(NamedTuple):
+    """A source, and the same without PUBACKs."""
+
+    source: type[PahoSource | BulkSource]
+    mute: type[PahoSource | BulkSource]
+
+
+KINDS = {
+    "paho": Kind(PahoSource, MutePahoSource),
+    "bulk": Kind(BulkSource, MuteBulkSource),
+}
 
 
 @pytest.fixture
@@ -44,13 +66,18 @@ def settings(
     )
 
 
+@pytest.fixture(params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
 @pytest.fixture(params=["5", "3.1.1"])
 def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 def worker_on(
-    settings: Settings, registry: Registry, store: MemoryStore, kind: type[PahoSource]
+    settings: Settings, registry: Registry, store: MemoryStore, kind: type[PahoSource | BulkSource]
 ) -> Worker:
     snapshot = first_snapshot(registry, settings, stopping=threading.Event())
     assert snapshot is not None
@@ -79,34 +106,25 @@ def worker_on(
     )
 
 
-def publish(url: str, count: int) -> None:
-    host, port = url.rpartition("/")[2].split(":")
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.connect(host, int(port))
-    client.loop_start()
-    for sent in [
-        client.publish(TOPIC, message(n, {"air_temperature": 20}), 1) for n in range(count)
-    ]:
-        sent.wait_for_publish(20)
-    client.disconnect()
-    client.loop_stop()
+def telemetry() -> list[bytes]:
+    return [message(n, {"air_temperature": 20}) for n in range(COUNT)]
 
 
 @pytest.mark.parametrize("broker_restarts", [False, True], ids=["", "broker restarted"])
 def test_what_was_committed_and_not_acknowledged_is_not_received_twice(
-    settings: Settings, mosquitto: MosquittoServer, *, broker_restarts: bool
+    settings: Settings, mosquitto: MosquittoServer, kind: Kind, *, broker_restarts: bool
 ) -> None:
     registry, store = Registry.open(settings.registry_url, clock=SystemClock()), MemoryStore()
-    first = worker_on(settings, registry, store, MuteSource)
+    first = worker_on(settings, registry, store, kind.mute)
     first.start()
     wait_until(lambda: first.ready, what="subscribed")
-    publish(mosquitto.url, COUNT)
+    publish(mosquitto.url, telemetry())
     wait_until(lambda: first.totals()["received"] == COUNT, what="all committed")
     first.stop()
     if broker_restarts:
         mosquitto.restart()
 
-    second = worker_on(settings, registry, store, PahoSource)
+    second = worker_on(settings, registry, store, kind.source)
     second.start()
     wait_until(lambda: second.totals()["redelivered"] == COUNT, what="all sent again")
     totals = second.totals()
@@ -119,6 +137,7 @@ def test_two_workers_share_the_work_and_nothing_is_counted_twice(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     mosquitto_factory: Callable[[MosquittoOptions], MosquittoServer],
+    kind: Kind,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     broker = mosquitto_factory(MosquittoOptions())
@@ -131,11 +150,11 @@ def test_two_workers_share_the_work_and_nothing_is_counted_twice(
         for name in ("worker-1", "worker-2")
     ]
     registry, store = Registry.open(both[0].registry_url, clock=SystemClock()), MemoryStore()
-    workers = [worker_on(settings, registry, store, PahoSource) for settings in both]
+    workers = [worker_on(settings, registry, store, kind.source) for settings in both]
     for worker in workers:
         worker.start()
     wait_until(lambda: all(worker.ready for worker in workers), what="both subscribed")
-    publish(broker.url, COUNT)
+    publish(broker.url, telemetry())
 
     def stored() -> int:
         return sum(worker.totals()["stored"] for worker in workers)

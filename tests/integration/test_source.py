@@ -1,70 +1,37 @@
-"""The paho source against a real Mosquitto, and a broker that says what no Mosquitto does."""
+"""What every source promises: paho and bulk, MQTT 5 and 3.1.1, TCP and TLS, a real Mosquitto."""
 
 from __future__ import annotations
 
-import queue
-import socket
-import struct
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import Literal
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from core.clock import SystemClock
 from core.metrics import Metrics
-from core.settings import MqttSettings
-from ingest.arrival import Arrival
-from ingest.source import PahoSource
+from core.settings import IngestSettings, MqttSettings
+from ingest.arrival import Source
+from ingest.bulk_source import BulkSource
+from ingest.paho_source import PahoSource
+from ingest.source import new_source
+from tests.servers.fixtures import MosquittoFactory
 from tests.servers.mosquitto import MosquittoOptions, MosquittoServer
 from tests.servers.waiting import wait_until
+from tests.support.bench import TOPIC
+from tests.support.heard import Heard
+from tests.support.publishing import publish
+from tests.support.scripted_broker import ScriptedBroker, publish_packet
 
-TOPIC = "passerelle/v1/elgazala/thermo-1/telemetry"
-
-
-class Heard:
-    """Collects arrivals."""
-
-    def __init__(self) -> None:
-        self.arrivals: queue.Queue[Arrival] = queue.Queue()
-
-    def take(self, arrivals: Sequence[Arrival]) -> None:
-        for arrival in arrivals:
-            self.arrivals.put(arrival)
-
-    def next(self) -> Arrival:
-        return self.arrivals.get(timeout=20)
-
-    def none_within(self, seconds: float) -> bool:
-        try:
-            self.arrivals.get(timeout=seconds)
-        except queue.Empty:
-            return True
-        return False
+Kind = Literal["paho", "bulk"]
+New = Callable[..., BulkSource | PahoSource]
 
 
-def source_for(url: str, **settings: object) -> PahoSource:
-    values: dict[str, object] = {"url": url, "reconnect_min_s": 0.1, "reconnect_max_s": 1.0}
-    return PahoSource(
-        settings=MqttSettings.model_validate(values | settings),
-        client_id="passerelle-test",
-        filters=["passerelle/v1/+/+/telemetry"],
-        fact_filters=[],
-        clock=SystemClock(),
-        metrics=Metrics(),
-    )
-
-
-def publish(url: str, payloads: list[bytes], *, qos: int = 1) -> None:
-    host, port = url.rpartition("/")[2].split(":")
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.connect(host, int(port))
-    client.loop_start()
-    for info in [client.publish(TOPIC, payload, qos) for payload in payloads]:
-        info.wait_for_publish(10)
-    client.disconnect()
-    client.loop_stop()
+@pytest.fixture(params=["paho", "bulk"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    chosen: Kind = request.param
+    return chosen
 
 
 @pytest.fixture(params=["5", "3.1.1"])
@@ -72,23 +39,68 @@ def protocol(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.mosquitto
+@pytest.fixture(params=["tcp", "tls"])
+def broker(request: pytest.FixtureRequest, mosquitto_factory: MosquittoFactory) -> MosquittoServer:
+    return mosquitto_factory(MosquittoOptions(tls=request.param == "tls"))
+
+
+@pytest.fixture
+def new(kind: Kind) -> Iterator[New]:
+    """Makes sources; those still running at the end of the test are stopped."""
+    made: list[BulkSource | PahoSource] = []
+
+    def make(broker: MosquittoServer | str, **settings: object) -> BulkSource | PahoSource:
+        values: dict[str, object] = {
+            "url": broker if isinstance(broker, str) else broker.url,
+            "source": kind,
+            "reconnect_min_s": 0.1,
+            "reconnect_max_s": 1.0,
+        }
+        if isinstance(broker, MosquittoServer) and broker.certificates is not None:
+            values["ca_file"] = broker.certificates.ca_file
+        source = new_source(
+            settings=MqttSettings.model_validate(values | settings),
+            ingest=IngestSettings.model_validate({}),
+            client_id="passerelle-test",
+            filters=["passerelle/v1/+/+/telemetry"],
+            fact_filters=["facts/#"],
+            clock=SystemClock(),
+            metrics=Metrics(),
+        )
+        assert isinstance(source, BulkSource | PahoSource)
+        made.append(source)
+        return source
+
+    yield make
+    for source in made:
+        source.stop()
+
+
+def started(source: Source, heard: Heard) -> None:
+    source.start(heard.take)
+    wait_until(source.subscribed, what="subscribed", seconds=20)
+
+
+def send(broker: MosquittoServer, payloads: list[bytes], *, qos: int = 1) -> None:
+    made = broker.certificates
+    publish(broker.url, payloads, qos=qos, ca_file=made.ca_file if made else None)
+
+
 def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
-    mosquitto: MosquittoServer, protocol: str
+    new: New, broker: MosquittoServer, protocol: str
 ) -> None:
     heard = Heard()
-    source = source_for(mosquitto.url, protocol=protocol)
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed")
-    publish(mosquitto.url, [b"one", b"two"])
-    first, second = heard.next(), heard.next()
-    assert {first.payload, second.payload} == {b"one", b"two"}
+    source = new(broker, protocol=protocol)
+    started(source, heard)
+    send(broker, [b"one", b"two"])
+    first, second = heard.next(2)
+    assert [first.payload, second.payload] == [b"one", b"two"]
     assert source.acknowledge([first]) == 1
     source.stop()
 
-    later = source_for(mosquitto.url, protocol=protocol)
+    later = new(broker, protocol=protocol)
     later.start(heard.take)
-    again = heard.next()
+    (again,) = heard.next()
     assert (again.payload, again.mid, again.dup, again.resumed) == (
         second.payload,
         second.mid,
@@ -96,83 +108,145 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
         True,
     )
     assert heard.none_within(0.5)
-    later.stop()
 
 
-@pytest.mark.mosquitto
-def test_an_acknowledgement_for_an_older_connection_is_not_sent(
-    mosquitto: MosquittoServer,
+def test_an_arrival_holds_what_was_published(
+    new: New, broker: MosquittoServer, protocol: str
 ) -> None:
     heard = Heard()
-    source = source_for(mosquitto.url)
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed")
-    publish(mosquitto.url, [b"one"])
-    old = heard.next()
-    mosquitto.restart()
-    wait_until(
-        lambda: not source.connected() or heard.arrivals.qsize() > 0, what="the old link is gone"
-    )
-    again = heard.next()
+    source = new(broker, protocol=protocol)
+    before_ns = SystemClock().now_ns()
+    started(source, heard)
+    payload = bytes(range(256)) * 300
+    send(broker, [payload, b"", b"after"])
+    large, empty, after = heard.next(3)
+    assert (large.topic, large.payload) == (TOPIC.encode(), payload)
+    assert (empty.payload, after.payload) == (b"", b"after")
+    assert (large.qos, large.dup, large.retain, large.resumed) == (1, False, False, False)
+    assert (large.properties, large.facts_only) == ({}, False)
+    assert before_ns < large.received_ns < empty.received_ns < after.received_ns
+    assert len({large.mid, empty.mid, after.mid}) == 3
+    assert source.acknowledge([large, empty, after]) == 3
+
+
+def test_an_acknowledgement_for_an_older_connection_is_not_sent(
+    new: New, broker: MosquittoServer, protocol: str
+) -> None:
+    heard = Heard()
+    source = new(broker, protocol=protocol)
+    started(source, heard)
+    send(broker, [b"one"])
+    (old,) = heard.next()
+    broker.restart()
+    (again,) = heard.next()
     assert again.generation > old.generation
     assert source.acknowledge([old]) == 0
     assert source.acknowledge([again]) == 1
-    source.stop()
+    assert heard.none_within(0.2)
 
 
-@pytest.mark.mosquitto
 def test_messages_published_while_the_worker_is_away_wait_for_it(
-    mosquitto: MosquittoServer, protocol: str
+    new: New, broker: MosquittoServer, protocol: str
 ) -> None:
     heard = Heard()
-    source = source_for(mosquitto.url, protocol=protocol)
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed")
+    source = new(broker, protocol=protocol)
+    started(source, heard)
     source.stop()
-    publish(mosquitto.url, [str(n).encode() for n in range(100)])
-    later = source_for(mosquitto.url, protocol=protocol)
+    send(broker, [b"%d" % n for n in range(3000)])
+    later = new(broker, protocol=protocol)
     later.start(heard.take)
-    assert [heard.next().payload for _ in range(100)] == [str(n).encode() for n in range(100)]
+    for n in range(0, 3000, 500):
+        taken = heard.next(500)
+        assert [one.payload for one in taken] == [b"%d" % m for m in range(n, n + 500)]
+        assert later.acknowledge(taken) == 500
     later.stop()
+    last = new(broker, protocol=protocol)
+    started(last, heard)
+    assert heard.none_within(0.3)
 
 
-@pytest.mark.mosquitto
 def test_a_message_published_at_qos_0_reaches_the_worker_at_qos_1(
-    mosquitto: MosquittoServer,
+    new: New, broker: MosquittoServer, protocol: str
 ) -> None:
     heard = Heard()
-    source = source_for(mosquitto.url)
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed")
-    publish(mosquitto.url, [b"zero"], qos=0)
-    assert heard.next().qos == 1
-    source.stop()
+    started(new(broker, protocol=protocol), heard)
+    send(broker, [b"zero"], qos=0)
+    assert heard.next()[0].qos == 1
 
 
-@pytest.mark.mosquitto
-def test_no_more_than_receive_maximum_are_in_flight(mosquitto: MosquittoServer) -> None:
+def test_what_is_subscribed_can_change_while_connected(
+    new: New, broker: MosquittoServer, protocol: str
+) -> None:
     heard = Heard()
-    source = source_for(mosquitto.url, protocol="5", receive_maximum=3)
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed")
-    publish(mosquitto.url, [b"%d" % n for n in range(5)])
-    taken = [heard.next() for _ in range(3)]
+    source = new(broker, protocol=protocol)
+    started(source, heard)
+    source.subscribe_to(["other/#"], [])
+    wait_until(source.subscribed, what="subscribed anew")
+    made = broker.certificates
+    ca_file = made.ca_file if made else None
+    publish(broker.url, [b"old"], ca_file=ca_file)
+    publish(broker.url, [b"new"], topic="other/x", ca_file=ca_file)
+    assert [one.payload for one in heard.next()] == [b"new"]
+
+
+def test_no_more_than_receive_maximum_are_in_flight(new: New, broker: MosquittoServer) -> None:
+    heard = Heard()
+    source = new(broker, protocol="5", receive_maximum=3)
+    started(source, heard)
+    send(broker, [b"%d" % n for n in range(5)])
+    taken = heard.next(3)
     assert heard.none_within(0.5)
     source.acknowledge(taken)
-    assert [heard.next().payload for _ in range(2)] == [b"3", b"4"]
-    source.stop()
+    assert [one.payload for one in heard.next(2)] == [b"3", b"4"]
+
+
+def test_content_type_and_user_properties_are_kept(new: New, broker: MosquittoServer) -> None:
+    heard = Heard()
+    started(new(broker, protocol="5"), heard)
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    properties.ContentType = "application/cbor"
+    properties.UserProperty = [("firmware", "1.2"), ("site", "elgazala")]
+    properties.MessageExpiryInterval = 3600
+    properties.PayloadFormatIndicator = 0
+    properties.ResponseTopic = "answers/here"
+    properties.CorrelationData = b"\x00\x01"
+    made = broker.certificates
+    publish(
+        broker.url,
+        [b"x", b"y"],
+        properties=properties,
+        ca_file=made.ca_file if made else None,
+    )
+    for arrival, payload in zip(heard.next(2), (b"x", b"y"), strict=True):
+        assert arrival.payload == payload
+        assert arrival.properties == {
+            "content-type": "application/cbor",
+            "firmware": "1.2",
+            "site": "elgazala",
+        }
+
+
+def test_a_fact_beside_a_shared_subscription_is_marked(
+    new: New, mosquitto: MosquittoServer
+) -> None:
+    heard = Heard()
+    started(new(mosquitto, protocol="5", shared_group="workers"), heard)
+    publish(mosquitto.url, [b"fact"], topic="facts/x")
+    publish(mosquitto.url, [b"message"])
+    fact, message = heard.next(2)
+    assert (fact.payload, fact.facts_only) == (b"fact", True)
+    assert (message.payload, message.facts_only) == (b"message", False)
 
 
 def test_a_worker_speaks_tls_with_user_password_and_certificate(
-    mosquitto_factory: Callable[[MosquittoOptions], MosquittoServer], protocol: str
+    new: New, mosquitto_factory: MosquittoFactory, protocol: str
 ) -> None:
     broker = mosquitto_factory(
         MosquittoOptions(tls=True, client_certificates=True, username="worker", password="p@ss:/?")
     )
     made = broker.certificates
     assert made is not None
-    heard = Heard()
-    source = source_for(
+    source = new(
         f"mqtts://worker@{broker.host}:{broker.port}",
         password="p@ss:/?",
         protocol=protocol,
@@ -180,107 +254,59 @@ def test_a_worker_speaks_tls_with_user_password_and_certificate(
         cert_file=made.client_cert_file,
         key_file=made.client_key_file,
     )
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed over TLS", seconds=20)
-    source.stop()
+    started(source, Heard())
 
 
 def test_a_wrong_password_is_told_and_tried_again(
-    mosquitto_factory: Callable[[MosquittoOptions], MosquittoServer],
+    new: New, mosquitto_factory: MosquittoFactory, protocol: str
 ) -> None:
     broker = mosquitto_factory(MosquittoOptions(username="worker", password="right"))
-    source = source_for(f"mqtt://worker:wrong@{broker.host}:{broker.port}")
+    source = new(f"mqtt://worker:wrong@{broker.host}:{broker.port}", protocol=protocol)
     source.start(Heard().take)
     wait_until(lambda: "refused" in (source.outage or ""), what="the refusal is told", seconds=20)
     assert not source.connected()
+
+
+def test_a_broker_that_is_not_there_yet_is_waited_for(new: New, mosquitto: MosquittoServer) -> None:
+    mosquitto.stop()
+    heard = Heard()
+    source = new(mosquitto, protocol="auto")
+    source.start(heard.take)
+    wait_until(lambda: source.outage is not None, what="the absence is told")
+    mosquitto.start()
+    wait_until(source.subscribed, what="subscribed", seconds=20)
+    assert source.outage is None
+
+
+def test_stopping_what_never_connected_ends(new: New) -> None:
+    source = new("mqtt://127.0.0.1:1")
+    source.start(Heard().take)
     source.stop()
+    assert not source.connected()
 
 
 @pytest.fixture
 def scripted_broker() -> Iterator[ScriptedBroker]:
-    broker = ScriptedBroker()
+    broker = ScriptedBroker("3.1.1")
     yield broker
     broker.close()
 
 
-class ScriptedBroker:
-    """Accepts MQTT 3.1.1, refuses 5, and sends what a test tells it to, bytes as they are."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.acknowledged: queue.Queue[int] = queue.Queue()
-        self._links: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def send(self, topic: bytes, payload: bytes, *, mid: int) -> None:
-        body = struct.pack("!H", len(topic)) + topic + struct.pack("!H", mid) + payload
-        assert len(body) < 128
-        self._links[-1].sendall(bytes((0x32, len(body))) + body)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for link in self._links:
-            link.close()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                link, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._handshake(link):
-                self._links.append(link)
-                threading.Thread(target=self._listen, args=(link,), daemon=True).start()
-
-    def _handshake(self, link: socket.socket) -> bool:
-        packet = link.recv(1024)
-        five = packet[packet.index(b"MQTT") + 4] == 5
-        link.sendall(b"\x20\x02\x00\x01" if five else b"\x20\x02\x00\x00")
-        if five:
-            link.close()
-        return not five
-
-    def _listen(self, link: socket.socket) -> None:
-        data = b""
-        while True:
-            try:
-                piece = link.recv(1024)
-            except OSError:
-                return
-            if not piece:
-                return
-            data += piece
-            while len(data) >= 2 and len(data) >= 2 + data[1]:
-                packet, data = data[: 2 + data[1]], data[2 + data[1] :]
-                if packet[0] == 0x82:
-                    link.sendall(b"\x90\x03" + packet[2:4] + b"\x01")
-                elif packet[0] == 0x40:
-                    self.acknowledged.put(struct.unpack("!H", packet[2:4])[0])
-                elif packet[0] == 0xC0:
-                    link.sendall(b"\xd0\x00")
-
-
-def test_a_broker_that_refuses_mqtt_5_gets_3_1_1(scripted_broker: ScriptedBroker) -> None:
-    source = source_for(scripted_broker.url)
-    source.start(Heard().take)
-    wait_until(source.subscribed, what="subscribed")
+def test_a_broker_that_refuses_mqtt_5_gets_3_1_1(new: New, scripted_broker: ScriptedBroker) -> None:
+    source = new(scripted_broker.url)
+    started(source, Heard())
     source.stop()
 
 
 def test_a_topic_that_is_not_utf_8_is_handed_over_and_the_next_message_too(
-    scripted_broker: ScriptedBroker,
+    new: New, scripted_broker: ScriptedBroker
 ) -> None:
     heard = Heard()
-    source = source_for(scripted_broker.url)
-    source.start(heard.take)
-    wait_until(source.subscribed, what="subscribed")
-    scripted_broker.send(b"passerelle/\xff\xfe/x", b"lost elsewhere", mid=7)
-    scripted_broker.send(TOPIC.encode(), b"next", mid=8)
-    bad, good = heard.next(), heard.next()
+    source = new(scripted_broker.url)
+    started(source, heard)
+    scripted_broker.send(publish_packet(b"passerelle/\xff\xfe/x", b"lost elsewhere", mid=7))
+    scripted_broker.send(publish_packet(TOPIC.encode(), b"next", mid=8))
+    bad, good = heard.next(2)
     assert (bad.topic, bad.payload, good.payload) == (
         b"passerelle/\xff\xfe/x",
         b"lost elsewhere",
