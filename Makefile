@@ -22,7 +22,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-annotate 
 # More arguments for the program behind a target: make test ARGS="-k spool -x"
 ARGS ?=
 
-.PHONY: help env run test test-servers test-compose base-image images lint format lock clean
+.PHONY: help env run test test-servers test-compose benchmark benchmark-servers base-image images lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,12 @@ test: env ## Run the whole test suite (ARGS="-k name" for a part)
 
 test-servers: env ## Build InfluxDB 2.10 and 1.13 for the tests, once; kept in ~/.cache/passerelle
 	@deploy/test-servers/build
+
+benchmark-servers: env ## Build Telegraf too, which `make benchmark` compares with
+	@deploy/test-servers/build telegraf
+
+benchmark: env benchmark-servers ## The same queue of messages taken by Passerelle and by Telegraf
+	@$(BIN)/python -m benchmarks.ingest $(ARGS)
 
 base-image: ## Make debian:bookworm-slim from Debian's packages where it cannot be pulled
 	@deploy/test-images/build base

@@ -68,10 +68,11 @@ class MqttSettings(_Section):
         "subscriptions when it restarts, and what is published until a worker subscribes again.",
     )
     receive_maximum: int = Field(
-        2000,
+        20_000,
         ge=1,
         le=65535,
-        description="Messages the broker may send before one is acknowledged (in flight).",
+        description="Messages the broker may send before one is acknowledged (in flight): the "
+        "more, the larger the transactions, and the cheaper each message.",
     )
     session_expiry_s: int = Field(
         7 * 24 * 3600,
@@ -138,7 +139,7 @@ class SpoolSettings(_Section):
         description="Size of the pending messages at which acknowledging stops, bytes.",
     )
     batch_messages: int = Field(
-        2000, ge=1, description="Messages committed in one transaction, at most."
+        5000, ge=1, description="Messages committed in one transaction, at most."
     )
     batch_wait_s: float = Field(
         0.02, ge=0, description="Longest wait for a transaction to fill, seconds."

@@ -6,6 +6,7 @@ replays. Each call is one transaction, and one lock makes them take turns on the
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -243,7 +244,7 @@ class Spool:
             released = self._delete_done()
         self._pending_bytes -= released
         if sink == STORE_SINK:
-            self._pending -= sum(count for batch in batches for _, count in batch.accounts)
+            self._pending += sum(line.pending for _, line in ledger)
 
     def identities(self) -> tuple[int, list[Remembered]]:
         """Return the last session number and the identities kept, oldest first."""
@@ -361,15 +362,17 @@ class Spool:
         return size
 
     def _apply(self, ledger: LedgerDelta, version: int) -> None:
-        """Add the changes; a row that is not there yet can only grow from nothing."""
-        grown = []
+        """Add the changes; what takes away changes a row that is there."""
+        grown, changed = [], []
         for account, line in ledger:
             counts = msgspec.structs.astuple(line)
             if min(counts) >= 0:
                 grown.append((*_key(account), *counts, version))
-            elif not self._db.execute(_CHANGE, (*counts, version, *_key(account))).rowcount:
-                self._db.execute(_UPSERT, (*_key(account), *counts, version))  # refused: CHECK
+            else:
+                changed.append((*counts, version, *_key(account)))
         self._db.executemany(_UPSERT, grown)
+        if changed and self._db.executemany(_CHANGE, changed).rowcount != len(changed):
+            raise sqlite3.IntegrityError("the ledger lacks a row whose messages are settled")
 
     def _insert_dead_letters(self, letters: Sequence[NewDeadLetter], version: int) -> None:
         self._db.executemany(

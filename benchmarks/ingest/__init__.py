@@ -1,0 +1,1 @@
+"""Passerelle and its peers on the same queue of messages."""
