@@ -28,7 +28,7 @@ def test_environment_beats_dotenv_beats_toml_beats_default(
         "mqtt://environment:1",
         12,
         "toml",
-        2000,
+        20_000,
     )
 
 
