@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from api.schemas import Schema
 from core.clock import iso
 from core.reasons import Reason, Scope
-from devices.registry import DeadLetter, DeadLetterState, ReplayRequest
+from devices.registry import DeadLetter, DeadLetterState, LetterRequest
 
 PREVIEW_BYTES = 64
 MAX_REPLAY = 10_000
@@ -131,7 +131,7 @@ class ReplayAnswer(Schema):
     failed: int = Field(description="How many could not be decoded again and stay open.")
 
     @classmethod
-    def of(cls, request: ReplayRequest) -> ReplayAnswer:
+    def of(cls, request: LetterRequest) -> ReplayAnswer:
         """Return what the API says of `request`."""
         return cls(
             id=request.id,

@@ -1,4 +1,4 @@
-"""The workers' dead letters, as they publish them, and the replays that people ask for."""
+"""The workers' dead letters, as they publish them; what people ask is in `letter_requests`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, insert, select, tuple_, update
+from sqlalchemy import LargeBinary, Select, func, literal, select, tuple_
 
-from core.clock import Clock
-from core.errors import ConflictError, NotFoundError
-from devices.registry.database import Database
-from devices.registry.records import DeadLetter, DeadLetterState, ReplayRequest
+from core.errors import NotFoundError
+from devices.registry.letter_requests import LetterRequestRepository, conditions
+from devices.registry.records import DeadLetter, LetterFilter
 from devices.registry.rows import upsert
-from devices.registry.tables import NAME, SLUG, dead_letters, replay_requests
-from devices.registry.text import account_name, account_names, clipped, storable
+from devices.registry.tables import NAME, SLUG, dead_letters
+from devices.registry.text import account_name, clipped, storable
 
-_CHUNK = 400
-_MOST_REQUESTS = 2**31
+_LONGEST_WHY = 1000
+_NO_PAYLOAD = literal(b"", LargeBinary).label("payload")
 
 
-class DeadLetterRepository:
-    """The dead letters of all workers."""
-
-    def __init__(self, database: Database, *, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+class DeadLetterRepository(LetterRequestRepository):
+    """The dead letters of all workers, and what people ask about them."""
 
     def publish(self, letters: Sequence[DeadLetter]) -> None:
         """Take a worker's dead letters; one of the same id is replaced."""
@@ -66,7 +61,7 @@ class DeadLetterRepository:
         after: str | None = None,
         limit: int = 1000,
     ) -> builtins.list[DeadLetter]:
-        """Return dead letters, the newest first, at most `limit`.
+        """Return dead letters with their payloads, the newest first, at most `limit`.
 
         Args:
             site: only this site.
@@ -80,24 +75,46 @@ class DeadLetterRepository:
             after: id at which the page before ended; nothing is older than an unknown one.
             limit: most letters to return.
         """
+        wanted = LetterFilter(
+            site=site,
+            device=device,
+            reason=reason,
+            scope=scope,
+            worker=worker,
+            since_ns=since_ns,
+            until_ns=until_ns,
+        )
+        return self.find(wanted, state=state, after=after, limit=limit, payloads=True)
+
+    def find(
+        self,
+        wanted: LetterFilter,
+        *,
+        state: str | None = None,
+        after: str | None = None,
+        limit: int = 1000,
+        payloads: bool = False,
+    ) -> builtins.list[DeadLetter]:
+        """Return dead letters, the newest first, at most `limit`.
+
+        Args:
+            wanted: which.
+            state: only this state.
+            after: id at which the page before ended; nothing is older than an unknown one.
+            limit: most letters to return.
+            payloads: False leaves the payloads in the database; `size` says how large they were.
+        """
         columns = dead_letters.c
         order = (columns.received_ns, columns.id)
-        query = select(dead_letters).order_by(*(column.desc() for column in order)).limit(limit)
-        for name, wanted in (
-            ("reason", reason),
-            ("scope", scope),
-            ("state", state),
-            ("worker", worker),
-        ):
-            if wanted is not None:
-                query = query.where(columns[name] == storable(wanted))
-        for name, account in (("site", site), ("device", device)):
-            if account is not None:
-                query = query.where(columns[name].in_(account_names(account)))
-        if since_ns is not None:
-            query = query.where(columns.received_ns >= since_ns)
-        if until_ns is not None:
-            query = query.where(columns.received_ns < until_ns)
+        shown = [one for one in columns if payloads or one.name != "payload"]
+        query = (
+            select(*shown, *(() if payloads else (_NO_PAYLOAD,)))
+            .where(*conditions(wanted))
+            .order_by(*(column.desc() for column in order))
+            .limit(limit)
+        )
+        if state is not None:
+            query = query.where(columns.state == storable(state))
         with self._database.read() as connection:
             if after is not None:
                 last = storable(after)
@@ -109,110 +126,18 @@ class DeadLetterRepository:
                 query = query.where(tuple_(*order) < (at, last))
             return [_letter(row) for row in connection.execute(query).mappings()]
 
-    def counts(self) -> dict[tuple[str, str], int]:
+    def counts(
+        self, wanted: LetterFilter | None = None, *, state: str | None = None
+    ) -> dict[tuple[str, str], int]:
         """Return how many there are, by (reason, state)."""
         key = (dead_letters.c.reason, dead_letters.c.state)
+        query: Select[Any] = select(*key, func.count()).group_by(*key)
+        if wanted is not None:
+            query = query.where(*conditions(wanted))
+        if state is not None:
+            query = query.where(dead_letters.c.state == storable(state))
         with self._database.read() as connection:
-            rows = connection.execute(select(*key, func.count()).group_by(*key))
-            return {(reason, state): count for reason, state, count in rows}
-
-    def request_replay(
-        self, letters: Sequence[str], requested_by: str
-    ) -> builtins.list[ReplayRequest]:
-        """Ask the workers to judge dead letters again; return one request for each worker.
-
-        Raises:
-            NotFoundError: one does not exist; nothing is asked.
-            ConflictError: one is not open; nothing is asked.
-        """
-        now_ns = self._clock.now_ns()
-        with self._database.write() as connection:
-            by_worker = _open_letters(connection, list(dict.fromkeys(letters)))
-            requests = []
-            for worker, ids in by_worker.items():
-                made = connection.execute(
-                    insert(replay_requests).values(
-                        worker=worker,
-                        dead_letters=msgspec.json.encode(ids).decode(),
-                        requested_by=clipped(requested_by, NAME),
-                        created_ns=now_ns,
-                        replayed=0,
-                        failed=0,
-                    )
-                )
-                key = made.inserted_primary_key
-                assert key is not None  # noqa: S101 - both databases return it
-                requests.append(
-                    ReplayRequest(
-                        id=int(key[0]),
-                        dead_letters=tuple(ids),
-                        worker=worker,
-                        requested_by=clipped(requested_by, NAME),
-                        created_ns=now_ns,
-                    )
-                )
-        return requests
-
-    def replay_requests(self, worker: str) -> builtins.list[ReplayRequest]:
-        """Return what a worker has been asked and has not finished, oldest first."""
-        columns = replay_requests.c
-        query = (
-            select(replay_requests)
-            .where(columns.worker == storable(worker), columns.finished_ns.is_(None))
-            .order_by(columns.id)
-        )
-        with self._database.read() as connection:
-            return [_request(row) for row in connection.execute(query).mappings()]
-
-    def finish_replay(self, request: int, replayed: int, failed: int) -> None:
-        """Note what came of a request; of a request that is finished already the first note stays.
-
-        Raises:
-            NotFoundError: there is none of that number.
-        """
-        self.get_request(request)
-        with self._database.write() as connection:
-            connection.execute(
-                update(replay_requests)
-                .where(replay_requests.c.id == request, replay_requests.c.finished_ns.is_(None))
-                .values(finished_ns=self._clock.now_ns(), replayed=replayed, failed=failed)
-            )
-
-    def get_request(self, request: int) -> ReplayRequest:
-        """Return one request.
-
-        Raises:
-            NotFoundError: there is none of that number.
-        """
-        row = None
-        if 0 < request < _MOST_REQUESTS:
-            query = select(replay_requests).where(replay_requests.c.id == request)
-            with self._database.read() as connection:
-                row = connection.execute(query).mappings().first()
-        if row is None:
-            raise NotFoundError(f"there is no replay {request}")
-        return _request(row)
-
-
-def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, list[str]]:
-    columns = dead_letters.c
-    found: dict[str, tuple[str, str]] = {}
-    for start in range(0, len(letters), _CHUNK):
-        rows = connection.execute(
-            select(columns.id, columns.worker, columns.state).where(
-                columns.id.in_([storable(one) for one in letters[start : start + _CHUNK]])
-            )
-        )
-        found.update({key: (worker, state) for key, worker, state in rows})
-    by_worker: dict[str, list[str]] = {}
-    for letter in letters:
-        if letter not in found:
-            raise NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
-        worker, state = found[letter]
-        if state != DeadLetterState.OPEN:
-            raise ConflictError(f"dead letter {letter!r} is {state}; only an open one is replayed")
-        by_worker.setdefault(worker, []).append(letter)
-    return by_worker
+            return {(reason, at): count for reason, at, count in connection.execute(query)}
 
 
 def _values(letter: DeadLetter) -> dict[str, Any]:
@@ -225,6 +150,8 @@ def _values(letter: DeadLetter) -> dict[str, Any]:
         "site": account_name(letter.site),
         "device": account_name(letter.device),
         "profile": clipped(letter.profile, SLUG),
+        "settled_by": clipped(letter.settled_by, NAME),
+        "settled_why": clipped(letter.settled_why, _LONGEST_WHY),
     }
 
 
@@ -232,8 +159,3 @@ def _letter(row: Any) -> DeadLetter:
     return DeadLetter(
         **(dict(row) | {"properties": msgspec.json.decode(row["properties"], type=dict[str, str])})
     )
-
-
-def _request(row: Any) -> ReplayRequest:
-    ids = msgspec.json.decode(row["dead_letters"], type=tuple[str, ...])
-    return ReplayRequest(**(dict(row) | {"dead_letters": ids}))

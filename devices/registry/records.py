@@ -172,12 +172,16 @@ class DeadLetter(msgspec.Struct, frozen=True):
         device: as in `LedgerRow`.
         profile: profile that was to decode it, or "".
         topic: the topic; bytes that are not UTF-8 stand as Python escapes (`x` and two digits).
-        payload: the raw bytes (for scope `points`: the refused points as JSON).
+        payload: the raw bytes (for scope `points`: the refused points as JSON); empty once it is
+            replayed or discarded, and where a list leaves it out.
         properties: MQTT 5 properties.
         received_ns: when it was received.
         state: open, replayed or discarded.
         attempts: how often a replay was tried.
         updated_ns: when it last changed.
+        size: of the payload as it was received, bytes; default: of the payload given.
+        settled_by: who replayed or discarded it, or "".
+        settled_why: why it was discarded, or "".
     """
 
     id: str
@@ -195,20 +199,106 @@ class DeadLetter(msgspec.Struct, frozen=True):
     state: str = DeadLetterState.OPEN.value
     attempts: int = 0
     updated_ns: int = 0
+    size: int = -1
+    settled_by: str = ""
+    settled_why: str = ""
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            msgspec.structs.force_setattr(self, "size", len(self.payload))
 
 
-class ReplayRequest(msgspec.Struct, frozen=True):
-    """A person's wish to decode dead letters again; carried out by the worker that holds them.
+class LetterFilter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which dead letters; every field that is given must match.
+
+    Attributes:
+        site: only this site.
+        device: only this device.
+        reason: only this reason.
+        scope: only this scope.
+        profile: only this profile.
+        worker: only those of this worker.
+        since_ns: received then or later, nanoseconds since the epoch.
+        until_ns: received before then.
+    """
+
+    site: str | None = None
+    device: str | None = None
+    reason: str | None = None
+    scope: str | None = None
+    profile: str | None = None
+    worker: str | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+
+class LetterAction(StrEnum):
+    """What a worker is asked to do with open dead letters."""
+
+    REPLAY = "replay"
+    DRY_RUN = "dry_run"
+    """Judge them as a replay would, and change nothing."""
+    DISCARD = "discard"
+
+
+class LetterFate(StrEnum):
+    """What became, or would become, of a dead letter that was looked at."""
+
+    STORED = "stored"
+    """Its points would be stored."""
+    NOTHING = "nothing"
+    """It would be accepted; there is nothing in it to store."""
+    DUPLICATE = "duplicate"
+    """It would count as a duplicate of a message that was accepted already."""
+    OPEN = "open"
+    """It stays, or would stay, a dead letter."""
+    MISSING = "missing"
+    """The worker does not have it: its spool was set aside or deleted."""
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+class LetterOutcome(msgspec.Struct, frozen=True):
+    """How many of the dead letters looked at had one fate.
+
+    Attributes:
+        reason: their reason before.
+        fate: `LetterFate`.
+        count: how many.
+        reason_now: of those that stay: their reason from now on, else "".
+        detail: of those that stay: what was said of one of them, else "".
+    """
+
+    reason: str
+    fate: str
+    count: int
+    reason_now: str = ""
+    detail: str = ""
+
+
+class LetterRequest(msgspec.Struct, frozen=True):
+    """A person's wish about dead letters; carried out by the worker that holds them.
 
     Attributes:
         id: number.
-        dead_letters: identifiers, all of one worker.
+        dead_letters: identifiers, all of one worker; empty when they are chosen by `wanted`.
         worker: that worker.
         requested_by: name of the API key or the operator.
         created_ns: when it was asked.
         finished_ns: when the worker was done, or None.
         replayed: how many became pending again.
         failed: how many could not be decoded again and stay open.
+        action: `LetterAction`.
+        wanted: which open ones, when they are not named.
+        rate: dead letters a second, at most; 0: as fast as it goes.
+        why: why they are discarded.
+        matched: how many there were when it was asked, by the registry's copy.
+        done: how many the worker has looked at.
+        position: greatest number that the worker has looked at.
+        upto: greatest number that existed when the worker began; 0 before.
+        paused: True while it is not to be carried out.
+        waiting: why it does not go on now, or "".
+        outcomes: what became of those looked at.
     """
 
     id: int
@@ -219,6 +309,17 @@ class ReplayRequest(msgspec.Struct, frozen=True):
     finished_ns: int | None = None
     replayed: int = 0
     failed: int = 0
+    action: str = LetterAction.REPLAY.value
+    wanted: LetterFilter | None = None
+    rate: float = 0.0
+    why: str = ""
+    matched: int = 0
+    done: int = 0
+    position: int = 0
+    upto: int = 0
+    paused: bool = False
+    waiting: str = ""
+    outcomes: tuple[LetterOutcome, ...] = ()
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):

@@ -149,8 +149,12 @@ dead_letters = Table(
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("updated_ns", BigInteger, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("settled_by", String(NAME), nullable=False),
+    Column("settled_why", Text, nullable=False),
     Index(None, "received_ns", "id"),
     Index(None, "reason", "state"),
+    Index(None, "state", "worker", "received_ns"),
     Index(None, "site", "device", "received_ns"),
 )
 
@@ -165,6 +169,17 @@ replay_requests = Table(
     Column("finished_ns", BigInteger),
     Column("replayed", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("rate", Float, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("matched", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("paused", Boolean, nullable=False),
+    Column("waiting", Text, nullable=False),
+    Column("outcomes", Text, nullable=False),
     Index(None, "worker", "finished_ns"),
 )
 
