@@ -38,6 +38,23 @@ class Metrics:
         self.dead_letters = Counter(
             "passerelle_dead_letters", "Dead letters written.", ["scope", "reason"], registry=r
         )
+        self.dead_letters_open = Gauge(
+            "passerelle_dead_letters_open", "Dead letters that are open.", registry=r
+        )
+        self.dead_letters_bytes = Gauge(
+            "passerelle_dead_letters_bytes", "Size of the payloads of the open ones.", registry=r
+        )
+        self.dead_letters_limit_bytes = Gauge(
+            "passerelle_dead_letters_limit_bytes",
+            "Size at which they are full: dead_letters.max_bytes.",
+            registry=r,
+        )
+        self.dead_letters_discarded = Counter(
+            "passerelle_dead_letters_discarded",
+            "Dead letters whose payload was let go: by the operator, or by a bound.",
+            ["by"],
+            registry=r,
+        )
         self.duplicates = Counter(
             "passerelle_duplicate_messages", "Messages that devices published twice.", registry=r
         )

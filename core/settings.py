@@ -146,6 +146,34 @@ class SpoolSettings(_Section):
     )
 
 
+class DeadLetterSettings(_Section):
+    """How much a worker's dead letters may hold, and what happens when they are full."""
+
+    max_bytes: int = Field(
+        1024 * _MIB,
+        ge=_MIB,
+        description="Size of the payloads of the open dead letters of one worker, bytes.",
+    )
+    max_age_days: float = Field(
+        0.0,
+        ge=0,
+        description="Age at which the payload of an open dead letter is discarded, days; "
+        "0: no bound by age.",
+    )
+    warn_at: float = Field(
+        0.5,
+        gt=0,
+        lt=1,
+        description="Share of `max_bytes` at which the first warning is given; "
+        "others follow at 0.8 and 0.95.",
+    )
+    when_full: Literal["hold", "discard_oldest"] = Field(
+        "hold",
+        description="hold: acknowledging stops, the broker keeps what comes, and an operator "
+        "decides; discard_oldest: the payloads of the oldest open ones are discarded.",
+    )
+
+
 class IngestSettings(_Section):
     """What a worker accepts."""
 
@@ -220,6 +248,9 @@ class Settings(BaseSettings):
     registry: RegistrySettings = Field(default_factory=lambda: RegistrySettings.model_validate({}))
     store: StoreSettings = Field(default_factory=lambda: StoreSettings.model_validate({}))
     spool: SpoolSettings = Field(default_factory=lambda: SpoolSettings.model_validate({}))
+    dead_letters: DeadLetterSettings = Field(
+        default_factory=lambda: DeadLetterSettings.model_validate({})
+    )
     ingest: IngestSettings = Field(default_factory=lambda: IngestSettings.model_validate({}))
     api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
     logging: LoggingSettings = Field(default_factory=lambda: LoggingSettings.model_validate({}))

@@ -29,6 +29,7 @@ from ingest.duplicates import PACKET_IDENTIFIERS, DuplicateWindow, Remembered
 from ingest.inbox import Inbox
 from ingest.judge import Facts, Judge, Verdict
 from ingest.ledger import Fate
+from ingest.preview import Preview
 from ingest.progress import ProgressTable
 from ingest.spool import KeptDeadLetter, Settlement, Spool
 from ingest.validate import ClockPolicy
@@ -41,10 +42,11 @@ _FORGET_EVERY = 200
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """How many dead letters became pending again, and how many stay open."""
+    """How many dead letters became pending again, how many stay open, and what became of each."""
 
     replayed: int
     failed: int
+    settlements: tuple[Settlement, ...] = ()
 
 
 class Accept:
@@ -61,6 +63,7 @@ class Accept:
         limits: bounds of the spool and of a batch.
         on_commit: called after each commit that spooled messages.
         on_facts: called after the commit with what bridges told of their devices.
+        room: called before each batch; says why there is no room for dead letters, or None.
         checkpoint: called as the stage passes `ingest.checkpoint`.
     """
 
@@ -77,10 +80,14 @@ class Accept:
         limits: SpoolSettings,
         on_commit: Callable[[], None],
         on_facts: Callable[[Facts], None],
+        room: Callable[[], str | None] = lambda: None,
         checkpoint: Pass = pass_by,
     ) -> None:
         self._source = source
         self._spool = spool
+        self._directory = directory
+        self._policy = policy
+        self._room = room
         self._window = DuplicateWindow(
             max_messages=ingest.dedupe_messages, max_age_s=ingest.dedupe_s
         )
@@ -156,20 +163,31 @@ class Accept:
 
         Raises:
             sqlite3.Error: nothing changed.
+            Exception: our own code failed on one of them; nothing changed.
         """
         with self._judging:
             batch = Batch()
-            settlements = [self._settle(kept, batch) for kept in letters]
-            batch.progress = list(self._progress.take_changed())
             try:
+                settlements = [self._settle(kept, batch) for kept in letters]
+                batch.progress = list(self._progress.take_changed())
                 self._write(batch, settlements)
-            except sqlite3.Error:
+            except Exception:
                 self._progress.forget()
                 raise
             self._remember(batch)
         self._on_commit()
         done = sum(1 for one in settlements if one.state == DeadLetterState.REPLAYED)
-        return Replayed(done, len(letters) - done)
+        return Replayed(done, len(letters) - done, tuple(settlements))
+
+    def preview(self) -> Preview:
+        """Return what tells how replays would end, as things are now."""
+        return Preview(
+            snapshot=self._directory.snapshot,
+            window=self._window,
+            load_progress=self._spool.progress,
+            clock=self._policy,
+            ingest=self._ingest,
+        )
 
     def _run(self) -> None:
         while True:
@@ -209,18 +227,24 @@ class Accept:
         self._count(batch)
 
     def _wait_for_room(self) -> bool:
-        while self._spool.pending_bytes >= self._limits.max_bytes:
+        while (reason := self._full() or self._room()) is not None:
             self._metrics.spool_full.set(1)
-            self._outage.down(
-                f"{self._spool.path} holds {self._spool.pending_bytes} bytes, the bound is "
-                f"{self._limits.max_bytes}; the broker keeps the rest until the store catches up"
-            )
+            self._outage.down(reason)
             if self._stopping.wait(_FULL_POLL_S):
                 return False
         if self._metrics.spool_full._value.get():  # noqa: SLF001 - the gauge is the state
             self._metrics.spool_full.set(0)
             self._outage.up()
         return True
+
+    def _full(self) -> str | None:
+        """Say why there is no room for messages that wait for the store, or None."""
+        if self._spool.pending_bytes < self._limits.max_bytes:
+            return None
+        return (
+            f"{self._spool.path} holds {self._spool.pending_bytes} bytes, the bound is "
+            f"{self._limits.max_bytes}; the broker keeps the rest until the store catches up"
+        )
 
     def _recall(self) -> None:
         """Remember what the spool says was committed lately."""
@@ -286,7 +310,7 @@ class Accept:
                 batch.ledger.move(letter.account, Fate.DEAD_LETTERED, Fate.PENDING)
             return Settlement(kept.id, DeadLetterState.REPLAYED, letter.reason, letter.detail)
         arrival = dead_letter.arrival_of(letter)
-        verdict = self._judge.judge(arrival, replayed=True)
+        verdict = self._judge.judge(arrival, replayed=True, rewritten=letter.scope == Scope.FIELD)
         if letter.scope == Scope.FIELD:
             return self._settle_field(kept, verdict, batch)
         if verdict.fate is Fate.DEAD_LETTERED:

@@ -16,6 +16,7 @@ from core.reasons import Reason, Scope
 from devices.registry.records import DeadLetter
 from ingest.arrival import Arrival
 from ingest.ledger import Account
+from ingest.letter_store import LetterEnd
 from ingest.spool import KeptDeadLetter, NewDeadLetter
 
 _MAX_DETAIL = 500
@@ -98,8 +99,14 @@ def raw_message(arrival: Arrival, topic: str) -> RawMessage:
     )
 
 
-def record(kept: KeptDeadLetter, *, worker: str) -> DeadLetter:
-    """Return the dead letter as the registry shows it."""
+def record(kept: KeptDeadLetter, *, worker: str, end: LetterEnd | None = None) -> DeadLetter:
+    """Return the dead letter as the registry shows it.
+
+    Args:
+        kept: as the spool keeps it.
+        worker: whose spool.
+        end: how it ended; None while it is open.
+    """
     letter = kept.letter
     return DeadLetter(
         id=f"{worker}-{kept.id}",
@@ -117,6 +124,9 @@ def record(kept: KeptDeadLetter, *, worker: str) -> DeadLetter:
         state=kept.state,
         attempts=kept.attempts,
         updated_ns=kept.updated_ns,
+        size=len(letter.payload) if end is None else end.size,
+        settled_by="" if end is None else end.by,
+        settled_why="" if end is None else end.why,
     )
 
 

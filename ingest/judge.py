@@ -90,12 +90,16 @@ class Judge:
         self._clock = clock
         self._enrol = enrol
 
-    def judge(self, arrival: Arrival, *, replayed: bool = False) -> Verdict:
+    def judge(
+        self, arrival: Arrival, *, replayed: bool = False, rewritten: bool = False
+    ) -> Verdict:
         """Decide what becomes of `arrival`.
 
         Args:
             arrival: the message.
             replayed: a person asked to judge a dead letter again.
+            rewritten: the message was stored without some of its fields and its points are to be
+                written again: it is no duplicate of itself.
         """
         topic = _utf8(arrival.topic)
         identity = digest(topic or repr(arrival.topic), arrival.payload)
@@ -108,7 +112,7 @@ class Judge:
                 arrival, account, identity, Defect(Reason.TOPIC_NOT_UTF8, "the topic is not UTF-8")
             )
         try:
-            return self._decode(arrival, topic, account, identity)
+            return self._decode(arrival, topic, account, identity, rewritten=rewritten)
         except RejectedError as error:
             profile = name[0] if name else ""
             defect = Defect(error.code, error.detail)
@@ -128,6 +132,8 @@ class Judge:
         topic: str,
         account: Account,
         identity: bytes,
+        *,
+        rewritten: bool,
     ) -> Verdict:
         decoder = self._directory.snapshot.decoder
         decoded = decoder.decode(dead_letter.raw_message(arrival, topic))
@@ -145,7 +151,7 @@ class Judge:
         if decoded.boot is not None:
             boot = self._progress.of(device.site, device.id).boot(decoded.boot, account.hour)
         account = Account(device.site, device.id, account.hour, boot)
-        if self._published_again(arrival, decoded, identity):
+        if not rewritten and self._published_again(arrival, decoded, identity):
             return Verdict(
                 account, Fate.DUPLICATE, identity, profile=decoded.profile, seq=decoded.seq
             )

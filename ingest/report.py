@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 import msgspec
 
@@ -26,6 +27,8 @@ from ingest import dead_letter
 from ingest.accept import Accept
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.judge import Facts
+from ingest.letter_bounds import LetterBounds
+from ingest.letter_orders import LetterOrders
 from ingest.spool import LedgerLine, Spool
 
 _log = logger("ingest.report")
@@ -34,6 +37,8 @@ _LETTERS = "report_dead_letters"
 _ROWS = 2000
 _LETTER_ROWS = 200
 _CHUNK = 500
+_WORK_S = 0.5
+_AGAIN_S = 0.01
 
 
 class Reporter:
@@ -42,7 +47,9 @@ class Reporter:
     Args:
         registry: the shared database.
         spool: what there is to tell, and how far it was told.
+        bounds: of the dead letters.
         accept: carries out replays.
+        max_pending_bytes: replays wait while so much waits for the store.
         directory: refreshed when the registry changed.
         limits: bounds of the decoder.
         worker: name of the worker.
@@ -59,7 +66,9 @@ class Reporter:
         *,
         registry: Registry,
         spool: Spool,
+        bounds: LetterBounds,
         accept: Accept,
+        max_pending_bytes: int,
         directory: Directory,
         limits: Limits,
         worker: str,
@@ -72,7 +81,7 @@ class Reporter:
     ) -> None:
         self._registry = registry
         self._spool = spool
-        self._accept = accept
+        self._bounds = bounds
         self._directory = directory
         self._limits = limits
         self._worker = worker
@@ -86,6 +95,18 @@ class Reporter:
         self._reported_s = clock.monotonic_s()
         self._host = host_name()
         self._version = version("passerelle")
+        self._orders = LetterOrders(
+            registry=registry,
+            spool=spool,
+            accept=accept,
+            worker=worker,
+            clock=clock,
+            metrics=metrics,
+            max_pending_bytes=max_pending_bytes,
+            refresh=self.refresh,
+            tell=self._tell,
+        )
+        self._busy = False
         self._facts: list[Facts] = []
         self._facts_lock = threading.Lock()
         self._outage = Outage(_log, "registry")
@@ -117,10 +138,9 @@ class Reporter:
         """
         self._write_facts()
         self._enrol()
-        self._tell_ledger()
-        self._tell_dead_letters()
-        for request in self._registry.dead_letters.replay_requests(self._worker):
-            self._replay(request.id, [dead_letter.number_of(one) for one in request.dead_letters])
+        self._bounds.tend()
+        self._tell()
+        self._busy = self._orders.work(budget_s=_WORK_S)
         connected, store, spool = self._health()
         self._registry.workers.report(
             WorkerStatus(
@@ -133,7 +153,7 @@ class Reporter:
                 spool_bytes=self._spool.pending_bytes,
                 spool_full=bool(spool),
                 pending=self._spool.pending,
-                facts={"spool": spool} if spool else {},
+                facts=self._told_facts(spool),
             )
         )
         self._reported_s = self._clock.monotonic_s()
@@ -155,10 +175,11 @@ class Reporter:
         self._on_directory(snapshot)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._interval_s):
+        while not self._stopping.wait(_AGAIN_S if self._busy else self._interval_s):
             self._attempt()
 
     def _attempt(self) -> None:
+        self._busy = False
         try:
             self.report_once()
         except (PasserelleError, sqlite3.Error) as error:
@@ -166,6 +187,10 @@ class Reporter:
         else:
             self._outage.up()
         self._metrics.reported.set(self._clock.monotonic_s() - self._reported_s)
+
+    def _tell(self) -> None:
+        self._tell_ledger()
+        self._tell_dead_letters()
 
     def _tell_ledger(self) -> None:
         after = self._spool.cursor(_LEDGER)
@@ -177,25 +202,26 @@ class Reporter:
     def _tell_dead_letters(self) -> None:
         after = self._spool.cursor(_LETTERS)
         while kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS):
-            records = [dead_letter.record(one, worker=self._worker) for one in kept]
-            for start in range(0, len(records), _CHUNK):
-                self._registry.dead_letters.publish(records[start : start + _CHUNK])
+            for start in range(0, len(kept), _CHUNK):
+                some = kept[start : start + _CHUNK]
+                ends = self._spool.letters.ends([one.id for one in some])
+                self._registry.dead_letters.publish(
+                    [
+                        dead_letter.record(one, worker=self._worker, end=ends.get(one.id))
+                        for one in some
+                    ]
+                )
             after = kept[-1].version
             self._spool.move_cursor(_LETTERS, after)
 
-    def _replay(self, request: int, numbers: list[int]) -> None:
-        self.refresh()
-        replayed = failed = 0
-        for start in range(0, len(numbers), _CHUNK):
-            chunk = numbers[start : start + _CHUNK]
-            kept = self._spool.dead_letters(chunk)
-            result = self._accept.replay(kept)
-            replayed += result.replayed
-            failed += result.failed + len(chunk) - len(kept)
-        self._tell_ledger()
-        self._tell_dead_letters()
-        self._registry.dead_letters.finish_replay(request, replayed, failed)
-        _log.info("dead_letters_replayed", request=request, replayed=replayed, failed=failed)
+    def _told_facts(self, spool: str) -> dict[str, Any]:
+        totals = self._bounds.totals
+        told: dict[str, Any] = {"dead_letters": {"open": totals.letters, "bytes": totals.bytes}}
+        if note := self._bounds.note:
+            told["dead_letters"]["note"] = note
+        if spool:
+            told["spool"] = spool
+        return told
 
     def _write_facts(self) -> None:
         with self._facts_lock:

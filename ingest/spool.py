@@ -19,6 +19,7 @@ from ingest import identities as packed_identities
 from ingest.duplicates import Remembered
 from ingest.identities import Identities
 from ingest.ledger import COLUMNS, Account, LedgerDelta, Line
+from ingest.letter_store import LetterStore
 from ingest.spool_schema import open_spool
 from ingest.spooled import Packed, SpooledBatch
 
@@ -115,6 +116,9 @@ class Spool:
         sinks: names of all that take batches from it. One that is named for the first time begins
             with what is committed from now on; for one that is no longer named nothing is kept.
 
+    Attributes:
+        letters: what the dead letters hold, and how they end.
+
     Raises:
         ConfigurationError: see `ingest.spool_schema.open_spool`.
     """
@@ -132,6 +136,7 @@ class Spool:
         )
         self._pending_bytes = self._scalar("SELECT coalesce(sum(bytes), 0) FROM batch")
         self._pending = self._scalar("SELECT coalesce(sum(pending), 0) FROM ledger")
+        self.letters = LetterStore(db=self._db, lock=self._lock, transaction=self._transaction)
 
     @property
     def pending_bytes(self) -> int:

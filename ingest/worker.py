@@ -20,6 +20,7 @@ from ingest.checkpoint import Pass, pass_by
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.drain import Drain
 from ingest.judge import Facts
+from ingest.letter_bounds import LetterBounds
 from ingest.report import Reporter
 from ingest.source import new_source
 from ingest.spool import Spool
@@ -112,6 +113,12 @@ class Worker:
             metrics=metrics,
         )
         self._spool = Spool(path=settings.spool_path)
+        self._bounds = LetterBounds(
+            letters=self._spool.letters,
+            settings=settings.dead_letters,
+            clock=clock,
+            metrics=metrics,
+        )
         self._drain = Drain(
             spool=self._spool,
             store=store,
@@ -131,12 +138,15 @@ class Worker:
             limits=settings.spool,
             on_commit=self._drain.wake,
             on_facts=self._learn,
+            room=self._bounds.room,
             checkpoint=checkpoint,
         )
         self._reporter = Reporter(
             registry=registry,
             spool=self._spool,
+            bounds=self._bounds,
             accept=self._accept,
+            max_pending_bytes=settings.spool.max_bytes,
             directory=self._directory,
             limits=limits_of(settings),
             worker=ingest.worker,
