@@ -21,6 +21,7 @@ from api.routes import (
     dead_letters,
     devices,
     health,
+    letter_requests,
     quantities,
     readings,
     sites,
@@ -39,7 +40,16 @@ from core.settings import Settings
 from devices.registry import Registry
 from storage.ports import PointReader
 
-_WITH_KEY = (sites, quantities, devices, readings, completeness, dead_letters, metrics_route)
+_WITH_KEY = (
+    sites,
+    quantities,
+    devices,
+    readings,
+    completeness,
+    letter_requests,
+    dead_letters,
+    metrics_route,
+)
 
 
 def create_app(

@@ -47,11 +47,13 @@ class WorkerState(msgspec.Struct, frozen=True):
         status: its last report.
         age_s: how old that is, seconds.
         reasons: what is wrong with it; empty when nothing is.
+        notes: what will go wrong when nobody looks after it; it works all the same.
     """
 
     status: WorkerStatus
     age_s: float
     reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 class _Probe:
@@ -151,8 +153,19 @@ class Readiness:
         if status.store:
             reasons.append(f"cannot write to the store: {status.store}")
         if status.spool_full:
-            reasons.append("its disk queue is full, so it has stopped acknowledging")
-        return WorkerState(status=status, age_s=age_s, reasons=tuple(reasons))
+            why = status.facts.get("spool")
+            reasons.append(
+                f"it has stopped acknowledging: {why}"
+                if isinstance(why, str)
+                else "its disk queue is full, so it has stopped acknowledging"
+            )
+        return WorkerState(status=status, age_s=age_s, reasons=tuple(reasons), notes=_notes(status))
+
+
+def _notes(status: WorkerStatus) -> tuple[str, ...]:
+    letters = status.facts.get("dead_letters")
+    note = letters.get("note") if isinstance(letters, dict) else None
+    return (note,) if isinstance(note, str) else ()
 
 
 def is_retired(worker: WorkerState) -> bool:

@@ -41,3 +41,32 @@ class Scope(StrEnum):
     MESSAGE = "message"
     FIELD = "field"
     POINTS = "points"
+
+
+_WHAT_TO_DO = {
+    Reason.TOPIC_NOT_UTF8: "correct the firmware",
+    Reason.TOPIC_UNBOUND: "bind one, then replay",
+    Reason.PAYLOAD_TOO_LARGE: "send smaller batches",
+    Reason.PAYLOAD_TOO_DEEP: "correct the firmware",
+    Reason.PAYLOAD_EMPTY: "correct the firmware",
+    Reason.MALFORMED: "correct the firmware",
+    Reason.NOT_A_NUMBER: "nothing: the value did not exist",
+    Reason.WRONG_TYPE: "correct the firmware, or correct the profile, then replay",
+    Reason.UNKNOWN_DEVICE: "`passerelle devices add`, then replay",
+    Reason.NO_READING: "correct the profile, then replay",
+    Reason.TOO_MANY_READINGS: "send smaller batches",
+    Reason.RETAINED_WITHOUT_TIME: "publish without retain, or with the time",
+    Reason.INTERNAL_ERROR: "report it, then replay",
+    Reason.UNKNOWN_QUANTITY: "correct the name, or map it in a profile, then replay",
+    Reason.UNKNOWN_UNIT: "correct the unit, or declare it in a profile, then replay",
+    Reason.OUT_OF_RANGE: "look at the sensor; if the profile scales it wrongly, correct it, then "
+    "replay",
+    Reason.DEVICE_CLOCK: "set the device's clock",
+    Reason.DUPLICATE_KEY: "correct the firmware",
+    Reason.STORE_REFUSED: "mend the store, then replay",
+}
+
+
+def what_to_do(reason: str) -> str:
+    """Return what a person can do about a reason, in a few words; "" for one that is unknown."""
+    return _WHAT_TO_DO[Reason(reason)] if reason in _WHAT_TO_DO else ""

@@ -9,15 +9,8 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.cursors import decode_cursor, encode_cursor
 from api.documentation import answers
-from api.parameters import (
-    UTC,
-    CursorParameter,
-    DeviceFilter,
-    IdPath,
-    accounted_site,
-    next_link,
-)
-from api.problems import InvalidParameterError
+from api.letter_selection import chosen_letters, ordered_letters
+from api.parameters import CursorParameter, DeviceFilter, IdPath, next_link
 from api.schemas.dead_letters import (
     DEAD_LETTER_DETAIL_EXAMPLE,
     DEAD_LETTERS_EXAMPLE,
@@ -38,15 +31,13 @@ from api.schemas.dead_letters import (
     ReplayOrderAnswer,
 )
 from api.services import Services, ServicesDep
-from api.times import parse_instant
 from core.reasons import Reason, Scope
-from devices.registry import ApiKey, DeadLetter, DeadLetterState
+from devices.registry import ApiKey, DeadLetterState
 
 ROUTER = APIRouter(prefix="/v1", tags=["dead letters"])
 
 MAX_LETTERS = 1000
 """Dead letters of one page."""
-_LETTERS_AT_ONCE = 500
 _LARGEST_ID = 2**31 - 1
 _CONFLICT = ("bad_request", "conflict", "body_too_large")
 
@@ -80,6 +71,10 @@ def list_dead_letters(
     state: Annotated[
         DeadLetterState | None, Query(description="Only this state.", examples=["open"])
     ] = None,
+    profile: Annotated[
+        str | None,
+        Query(description="Only this profile.", max_length=64, examples=["zigbee2mqtt"]),
+    ] = None,
     since: Annotated[InstantFilter, Query(description="Received at or after this instant.")] = None,
     until: Annotated[InstantFilter, Query(description="Received before this instant.")] = None,
     limit: Annotated[
@@ -94,24 +89,21 @@ def list_dead_letters(
     cursor: CursorParameter = None,
 ) -> DeadLettersAnswer:
     """Return what could not be stored, newest first, without the payloads."""
-    query = ("dead-letters", site, device, worker, reason, scope, state, since, until)
+    query = ("dead-letters", site, device, worker, reason, scope, state, profile, since, until)
     after = None if cursor is None else decode_cursor(cursor, _After, query=query).id
     rows = limit or min(services.settings.api.page_size, MAX_LETTERS)
-    found = _find(
-        services,
-        ReplayFilter(
-            site=site,
-            device=device,
-            worker=worker,
-            reason=reason,
-            scope=scope,
-            since=since,
-            until=until,
-        ),
-        state=state,
-        after=after,
-        limit=rows + 1,
-        names=("site", "since", "until"),
+    wanted = ReplayFilter(
+        site=site,
+        device=device,
+        worker=worker,
+        reason=reason,
+        scope=scope,
+        profile=profile,
+        since=since,
+        until=until,
+    )
+    found = services.registry.dead_letters.find(
+        chosen_letters(services, wanted), state=state, after=after, limit=rows + 1
     )
     page = found[:rows]
     following = encode_cursor(_After(page[-1].id), query=query) if len(found) > rows else None
@@ -185,7 +177,7 @@ def replay_dead_letters(
     if order.dry_run:
         response.status_code = 200
     elif matched:
-        replays = services.registry.dead_letters.request_replay(matched, _asked_by(request))
+        replays = services.registry.dead_letters.request_replay(matched, asked_by(request))
     return ReplayOrderAnswer(
         dry_run=order.dry_run,
         matched=matched,
@@ -220,7 +212,7 @@ def replay_dead_letter(
     id: IdPath,  # noqa: A002 - the name in the path
 ) -> ReplayAnswer:
     """Ask the worker that holds it to decode a dead letter again, with today's profiles."""
-    replay = services.registry.dead_letters.request_replay([id], _asked_by(request))[0]
+    replay = services.registry.dead_letters.request_replay([id], asked_by(request))[0]
     response.headers["Location"] = f"/v1/replays/{replay.id}"
     return ReplayAnswer.of(replay)
 
@@ -239,63 +231,16 @@ def show_replay(
 
 
 def _open_ones(services: Services, wanted: ReplayFilter) -> tuple[list[str], bool]:
-    """Return the newest open ones that match, and whether there are more than may be asked for.
-
-    Read in small pages, as each letter brings its payload with it.
-    """
-    matched: list[str] = []
-    after = None
-    while len(matched) <= MAX_REPLAY:
-        try:
-            found = _find(
-                services,
-                wanted,
-                state=DeadLetterState.OPEN,
-                after=after,
-                limit=_LETTERS_AT_ONCE,
-                names=("filter.site", "filter.since", "filter.until"),
-            )
-        except InvalidParameterError as error:
-            raise error.in_body() from None
-        matched.extend(letter.id for letter in found)
-        if len(found) < _LETTERS_AT_ONCE:
-            return matched[:MAX_REPLAY], len(matched) > MAX_REPLAY
-        after = matched[-1]
-    return matched[:MAX_REPLAY], True
-
-
-def _find(
-    services: Services,
-    wanted: ReplayFilter,
-    *,
-    state: DeadLetterState | None,
-    after: str | None,
-    limit: int,
-    names: tuple[str, str, str],
-) -> list[DeadLetter]:
-    accounted_site(services.registry, wanted.site, parameter=names[0])
-    since_ns, until_ns = (
-        None
-        if text is None
-        else parse_instant(text, parameter=name, now_ns=services.clock.now_ns(), zone=UTC)
-        for text, name in zip((wanted.since, wanted.until), names[1:], strict=True)
+    """Return the newest open ones that match, and whether there are more than may be asked for."""
+    chosen = ordered_letters(services, wanted)
+    assert chosen is not None  # noqa: S101 - a filter was given
+    found = services.registry.dead_letters.find(
+        chosen, state=DeadLetterState.OPEN, limit=MAX_REPLAY + 1
     )
-    if since_ns is not None and until_ns is not None and until_ns <= since_ns:
-        raise InvalidParameterError(names[2], f"must be after {names[1]}")
-    return services.registry.dead_letters.list(
-        site=wanted.site,
-        device=wanted.device,
-        reason=wanted.reason,
-        scope=wanted.scope,
-        state=state,
-        worker=wanted.worker,
-        since_ns=since_ns,
-        until_ns=until_ns,
-        after=after,
-        limit=limit,
-    )
+    return [letter.id for letter in found[:MAX_REPLAY]], len(found) > MAX_REPLAY
 
 
-def _asked_by(request: Request) -> str:
+def asked_by(request: Request) -> str:
+    """Return the name of the key with which a request came."""
     key: ApiKey = request.state.api_key
     return key.name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from api.readiness import is_retired
 from api.schemas.health import (
     LIVE_EXAMPLE,
     NOT_READY_EXAMPLE,
@@ -53,6 +54,7 @@ def ready(response: Response, services: ServicesDep) -> ReadyAnswer:
         response.status_code = 503
     return ReadyAnswer(
         ready=everything,
+        degraded=any(worker.notes and not is_retired(worker) for worker in workers),
         checked=iso(services.clock.now_ns()),
         parts=[Part.of(part) for part in parts],
         workers=[Worker.of(worker) for worker in workers],

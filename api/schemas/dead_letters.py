@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from api.schemas import Schema
 from core.clock import iso
-from core.reasons import Reason, Scope
+from core.reasons import Reason, Scope, what_to_do
 from devices.registry import DeadLetter, DeadLetterState, LetterRequest
 
 PREVIEW_BYTES = 64
@@ -31,11 +31,13 @@ class DeadLetterAnswer(Schema):
     device: str = Field(description="Device, its external name, or `unidentified`.")
     profile: str = Field(description="The profile that was to decode it, or empty.")
     topic: str = Field(description="The topic; bytes that are not UTF-8 stand as escapes.")
-    size: int = Field(description="Size of the payload, bytes.")
+    size: int = Field(description="Size of the payload as it was received, bytes.")
     received: str = Field(description="When it was received (RFC 3339, UTC).")
     state: str = Field(description="`open`, `replayed` or `discarded`.")
     attempts: int = Field(description="How often a replay was tried.")
     updated: str = Field(description="When it last changed (RFC 3339, UTC).")
+    settled_by: str = Field(description="Who replayed or discarded it, or empty.")
+    settled_why: str = Field(description="Why it was discarded, or empty.")
 
     @classmethod
     def of(cls, letter: DeadLetter) -> DeadLetterAnswer:
@@ -46,8 +48,11 @@ class DeadLetterAnswer(Schema):
 class DeadLetterDetail(DeadLetterAnswer):
     """A dead letter with its payload."""
 
+    what_to_do: str = Field(description="What to do about its reason.")
     properties: dict[str, str] = Field(description="MQTT 5 properties.")
-    payload_text: str | None = Field(description="The payload when it is UTF-8, else null.")
+    payload_text: str | None = Field(
+        description="The payload when it is UTF-8, else null; empty once it is not open any more."
+    )
     payload_base64: str = Field(description="The payload, byte for byte.")
     payload_hex: str = Field(description=f"Its first {PREVIEW_BYTES} bytes, in hexadecimal.")
 
@@ -57,6 +62,7 @@ class DeadLetterDetail(DeadLetterAnswer):
         return cls.model_validate(
             {
                 **_summary(letter),
+                "what_to_do": what_to_do(letter.reason),
                 "properties": letter.properties,
                 "payload_text": _text(letter.payload),
                 "payload_base64": base64.b64encode(letter.payload).decode(),
@@ -98,6 +104,7 @@ class ReplayFilter(Schema):
     worker: Name | None = None
     reason: Reason | None = None
     scope: Scope | None = None
+    profile: Name | None = None
     since: Name | None = Field(None, description="Received at or after this instant.")
     until: Name | None = Field(None, description="Received before this instant.")
 
@@ -165,11 +172,13 @@ def _summary(letter: DeadLetter) -> dict[str, str | int]:
         "device": letter.device,
         "profile": letter.profile,
         "topic": letter.topic,
-        "size": len(letter.payload),
+        "size": letter.size,
         "received": iso(letter.received_ns),
         "state": letter.state,
         "attempts": letter.attempts,
         "updated": iso(letter.updated_ns),
+        "settled_by": letter.settled_by,
+        "settled_why": letter.settled_why,
     }
 
 
@@ -195,10 +204,13 @@ DEAD_LETTER_EXAMPLE = {
     "state": DeadLetterState.OPEN.value,
     "attempts": 0,
     "updated": "2026-11-23T08:00:00.125Z",
+    "settled_by": "",
+    "settled_why": "",
 }
 DEAD_LETTERS_EXAMPLE = {"dead_letters": [DEAD_LETTER_EXAMPLE], "next": None}
 DEAD_LETTER_DETAIL_EXAMPLE = {
     **DEAD_LETTER_EXAMPLE,
+    "what_to_do": "correct the firmware",
     "properties": {"content-type": "application/json"},
     "payload_text": '{"t": ',
     "payload_base64": "eyJ0Ijog",

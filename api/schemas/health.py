@@ -40,6 +40,9 @@ class Worker(Schema):
     up: bool
     retired: bool = Field(description="Long silent with nothing on its disk: not waited for.")
     reasons: list[str] = Field(description="What is wrong with it.")
+    notes: list[str] = Field(
+        description="What will go wrong when nobody looks after it; it works all the same."
+    )
     seen: str = Field(description="When it last reported (RFC 3339, UTC).")
     age_s: float = Field(description="How long ago that is, seconds.")
     connected: bool = Field(description="True while connected to the broker.")
@@ -57,6 +60,7 @@ class Worker(Schema):
             up=not state.reasons,
             retired=is_retired(state),
             reasons=list(state.reasons),
+            notes=list(state.notes),
             seen=iso(status.seen_ns),
             age_s=state.age_s,
             connected=status.connected,
@@ -71,6 +75,7 @@ class ReadyAnswer(Schema):
     """Whether every part works, and which does not."""
 
     ready: bool
+    degraded: bool = Field(description="A worker has a note: look before it goes wrong.")
     checked: str = Field(description="When (RFC 3339, UTC).")
     parts: list[Part]
     workers: list[Worker]
@@ -83,6 +88,7 @@ _WORKER = {
     "up": True,
     "retired": False,
     "reasons": [],
+    "notes": [],
     "seen": "2026-11-23T08:00:09.500Z",
     "age_s": 0.5,
     "connected": True,
@@ -96,6 +102,7 @@ _STORE = {"name": "store", "up": True, "reason": None, "since": "2026-11-23T07:5
 _WORKERS = {"name": "workers", "up": True, "reason": None, "since": "2026-11-23T07:59:05Z"}
 READY_EXAMPLE = {
     "ready": True,
+    "degraded": False,
     "checked": _CHECKED,
     "parts": [_REGISTRY, _STORE, _WORKERS],
     "workers": [_WORKER],

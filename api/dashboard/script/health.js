@@ -74,8 +74,14 @@ function partLine(part) {
 }
 
 function workerLine(worker) {
-  const state = worker.retired ? "retired" : worker.up ? "up" : "down";
-  const verdict = { up: t("health.up"), down: t("health.down"), retired: t("health.retired") }[state];
+  const noted = worker.notes.length > 0;
+  const state = worker.retired ? "retired" : !worker.up ? "down" : noted ? "noted" : "up";
+  const verdict = {
+    up: t("health.up"),
+    noted: t("health.noted"),
+    down: t("health.down"),
+    retired: t("health.retired"),
+  }[state];
   const facts = [
     count("health.pending", worker.pending),
     bytesText(worker.spool_bytes),
@@ -87,7 +93,7 @@ function workerLine(worker) {
     state,
     verdict,
     facts: facts.join(" · "),
-    reason: worker.reasons.join("; "),
+    reason: [...worker.reasons, ...worker.notes].join("; "),
   };
 }
 
