@@ -11,14 +11,12 @@ import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion
 from rich.console import Console
-from rich.table import Table
 
+from cli.points import points_table
 from core.broker import BrokerAddress
-from core.clock import SystemClock, iso
+from core.clock import SystemClock
 from core.errors import ConfigurationError, PasserelleError, RejectedError
 from core.message import Decoded, RawMessage
-from core.quality import Quality
-from core.quantities import CATALOGUE
 from core.settings import Settings, load_settings
 from devices.decoder import Decoder, load_profiles, shipped_bindings, shipped_profiles
 from devices.registry.places import PILOT_SITES
@@ -120,19 +118,8 @@ def _show(decoded: Decoded, judged: Judged) -> None:
         f"{decoded.kind.value}",
         highlight=False,
     )
-    table = Table("quantity", "value", "unit", "time (UTC)", "quality")
-    for point in judged.points:
-        for name, value in point.values.items():
-            quality = Quality(point.quality)
-            table.add_row(
-                name,
-                f"{value:.10g}",
-                CATALOGUE[name].unit,
-                iso(point.time_ns),
-                ", ".join(flag.name or "" for flag in quality) or "good",
-            )
     if judged.points:
-        console.print(table)
+        console.print(points_table(judged.points))
     for defect in judged.defects:
         console.print(f"left out ({defect.reason}): {defect.detail}", highlight=False)
     if not judged.points and not judged.defects:

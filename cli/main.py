@@ -7,6 +7,7 @@ import sys
 import typer
 
 from cli.config import config
+from cli.dead_letters.app import dead_letters_app
 from cli.decode import decode, publish
 from cli.devices import devices_app
 from cli.keys import keys_app
@@ -29,6 +30,7 @@ app.command()(capture)
 app.command()(decode)
 app.command()(publish)
 app.command()(config)
+app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(devices_app, name="devices")
 app.add_typer(keys_app, name="keys")
 app.add_typer(profiles_app, name="profiles")

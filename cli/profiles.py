@@ -12,6 +12,7 @@ from rich.table import Table
 
 from cli.opened import opened_registry
 from devices.decoder import load_profiles, profile_schema
+from devices.profile_files import load_profile
 
 profiles_app = typer.Typer(help="Device profiles.", no_args_is_help=True)
 
@@ -44,6 +45,19 @@ def load(
             registry.profiles.bind(binding)
     for profile in stored:
         typer.echo(f"profile {profile.name} version {profile.version}")
+
+
+@profiles_app.command("put")
+def put(
+    file: Annotated[Path, typer.Argument(help="A profile (YAML).")],
+) -> None:
+    """Register one profile; a changed text becomes a new version."""
+    profile, bindings = load_profile(file)
+    with opened_registry() as registry:
+        stored = registry.profiles.put(profile)
+        for binding in bindings:
+            registry.profiles.bind(binding)
+    typer.echo(f"profile {stored.name} version {stored.version}; workers know it within seconds")
 
 
 @profiles_app.command("schema")

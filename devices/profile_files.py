@@ -77,31 +77,40 @@ def load_profiles(directory: Path) -> tuple[list[ProfileVersion], list[Binding]]
     bindings: list[Binding] = []
     origins: dict[str, str] = {}
     for path in _yaml_files(directory):
-        try:
-            source = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ProfileError(f"{path}: it cannot be read ({error})") from None
-        profile = parse_profile(source, origin=str(path))
-        if profile.name in origins:
+        version, bound = load_profile(path)
+        if version.name in origins:
             raise ProfileError(
-                f"{path}: profile {profile.name!r} is in {origins[profile.name]} already; "
+                f"{path}: profile {version.name!r} is in {origins[version.name]} already; "
                 "give it another name"
             )
-        origins[profile.name] = str(path)
-        versions.append(
-            ProfileVersion(
-                name=profile.name,
-                version=profile.version,
-                source=source,
-                sha256=hashlib.sha256(source.encode()).hexdigest(),
-            )
-        )
-        bindings += [
-            Binding(template=topic.template, profile=profile.name, kind=topic.kind)
-            for topic in profile.topics
-            if "{site}" in topic.template.split("/")
-        ]
+        origins[version.name] = str(path)
+        versions.append(version)
+        bindings += bound
     return versions, bindings
+
+
+def load_profile(path: Path) -> tuple[ProfileVersion, list[Binding]]:
+    """Return the profile of one file, and a binding for each of its topics that names the site.
+
+    Raises:
+        ProfileError: it cannot be read, or cannot be used.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: it cannot be read ({error})") from None
+    profile = parse_profile(source, origin=str(path))
+    version = ProfileVersion(
+        name=profile.name,
+        version=profile.version,
+        source=source,
+        sha256=hashlib.sha256(source.encode()).hexdigest(),
+    )
+    return version, [
+        Binding(template=topic.template, profile=profile.name, kind=topic.kind)
+        for topic in profile.topics
+        if "{site}" in topic.template.split("/")
+    ]
 
 
 def _yaml_files(directory: Path) -> list[Path]:

@@ -1,0 +1,1 @@
+"""`passerelle dead-letters`: what could not be stored, for who has to do something about it."""
