@@ -79,7 +79,7 @@ def replay(
     _one_kind(ids, wanted, resume)
     with opened_registry() as registry:
         if resume:
-            _finish(registry, [registry.dead_letters.pause(one, paused=False) for one in resume])
+            _finish(registry, [_resumed(registry, one) for one in resume])
             return
         if (dry_run or not yes) and not _dry_run(registry, ids, wanted):
             return
@@ -190,10 +190,18 @@ def _dry_run(registry: Registry, ids: list[str] | None, wanted: LetterFilter) ->
     return True
 
 
+def _resumed(registry: Registry, number: int) -> LetterRequest:
+    """Let a request go on; one that is done already is only shown."""
+    found = registry.dead_letters.get_request(number)
+    if found.finished_ns is not None:
+        return found
+    return registry.dead_letters.pause(number, paused=False)
+
+
 def _finish(registry: Registry, asked: list[LetterRequest]) -> None:
     if len(asked) > _FEW:
         say(f"{len(asked)} workers hold some of them")
-    require_workers(registry, asked)
+    require_workers(registry, [one for one in asked if one.finished_ns is None])
     done = follow(registry, asked)
     for action in dict.fromkeys(one.action for one in done):
         mine = [one for one in done if one.action == action]
