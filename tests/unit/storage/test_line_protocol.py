@@ -31,6 +31,12 @@ def test_what_was_written_is_read_back(points: list[Point]) -> None:
     assert points_of(lines_of(points)) == points
 
 
+@pytest.mark.parametrize("tag", ["a\\,b", "a\\\\ b", "x,site=y", "\\=", "a\\b", "d ,= e", " "])
+def test_escapes_are_undone(tag: str) -> None:
+    points = [Point(tag, tag[::-1].lstrip("\\") + "x", "environment", 1, {"air_temperature": 1.0})]
+    assert points_of(lines_of(points)) == points
+
+
 def test_a_batch_without_points_is_a_batch_without_lines() -> None:
     assert lines_of([]) == b""
     assert points_of(b"") == []
@@ -39,7 +45,12 @@ def test_a_batch_without_points_is_a_batch_without_lines() -> None:
 @pytest.mark.parametrize(
     "line",
     [b"", b"nonsense", b"environment,device=d,site=s  1", b"environment,device=d,site=s a=x 1",
-     b"environment,site=s,device=d a=1.0 1", b"environment,device=d,site=s a=1.0 1 2", b"\xff"],
+     b"environment,site=s,device=d a=1.0 1", b"environment,device=d,site=s a=1.0 1 2", b"\xff",
+     b"environment,device=d,site=s a=1_0 1", b"environment,device=d,site=s a=nan 1",
+     b"environment,device=d,site=s a=1.0 1_0", b"environment,device=d,site=s a=1i 1",
+     b"environment,device=d,site=s a=1.0,quality=-i 1", b"environment,device=d,site=s a=1.0, 1",
+     b'environment,device=d,site=s a":1,"b=1.0 1', b"environment,device=d,site=s a=1.0} 1",
+     b"environment,device=d,site=s a=1.0,quality=1.5 1", b"environment,device=d,site=s a=[] 1"],
 )  # fmt: skip
 def test_a_line_that_is_none_is_named(line: bytes) -> None:
     good = lines_of([Point("s", "d", "environment", 1, {"air_temperature": 1.0})])
