@@ -41,12 +41,15 @@ def config(
 
 def _toml(values: dict[str, Any]) -> list[str]:
     """Return the settings as TOML; a value that is not set stands as a comment."""
-    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    plain = {name: value for name, value in values.items() if not isinstance(value, (dict, list))}
     lines = [_line(name, value) for name, value in plain.items()]
     for section, content in values.items():
         if isinstance(content, dict):
             lines += ["", f"[{section}]"]
             lines += [_line(name, value) for name, value in content.items()]
+        for entry in content if isinstance(content, list) else ():
+            lines += ["", f"[[{section}]]"]
+            lines += [_line(name, value) for name, value in entry.items()]
     return lines
 
 

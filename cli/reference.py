@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from core.metrics import Metrics
 from core.quantities import CATALOGUE
-from core.settings import Settings
+from core.settings import Settings, SinkSettings
 
 _PREFIX = "PASSERELLE_"
 
@@ -36,6 +36,10 @@ def settings_reference() -> str:
             )
         else:
             top.append((name, field))
+    lines += ["", "## `sinks`", "", (SinkSettings.__doc__ or "").strip(), ""]
+    lines += ["Each is a table `[[sinks]]` in TOML; all together are the JSON list", ""]
+    lines += ['`PASSERELLE_SINKS=[{"name": "archive", "url": "parquet:///data/points"}]`.', ""]
+    lines += _list_table(SinkSettings)
     return "\n".join([*lines, "", "## The rest", "", *_table(top), ""])
 
 
@@ -109,6 +113,14 @@ def _table(fields: list[tuple[str, FieldInfo]]) -> list[str]:
     for name, field in fields:
         variable = _PREFIX + name.replace(".", "__").upper()
         lines.append(f"| `{name}` | `{variable}` | {_default(field)} | {field.description or ''} |")
+    return lines
+
+
+def _list_table(section: type[BaseModel]) -> list[str]:
+    lines = ["| key | default | meaning |", "|---|---|---|"]
+    for name, field in section.model_fields.items():
+        default = "required" if field.is_required() else _default(field)
+        lines.append(f"| `{name}` | {default} | {field.description or ''} |")
     return lines
 
 

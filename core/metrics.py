@@ -85,10 +85,49 @@ class Metrics:
             "passerelle_drain_stored_points", "Points confirmed by the store.", registry=r
         )
         self.writes = Histogram(
-            "passerelle_drain_write_seconds", "Time of one write to the store.", registry=r
+            "passerelle_drain_write_seconds", "Time of one write to a sink.", ["sink"], registry=r
         )
         self.retries = Counter(
-            "passerelle_drain_retries", "Writes that the store asked to repeat.", registry=r
+            "passerelle_drain_retries", "Writes that a sink asked to repeat.", ["sink"], registry=r
+        )
+        self.sink_state = Gauge(
+            "passerelle_drain_state",
+            "Circuit of a sink: 0 closed, 1 half open, 2 open.",
+            ["sink"],
+            registry=r,
+        )
+        self.sink_lag_messages = Gauge(
+            "passerelle_drain_lag_messages", "Messages that wait for a sink.", ["sink"], registry=r
+        )
+        self.sink_lag_bytes = Gauge(
+            "passerelle_drain_lag_bytes", "Size of what waits for a sink.", ["sink"], registry=r
+        )
+        self.sink_lag_seconds = Gauge(
+            "passerelle_drain_lag_seconds",
+            "How long the oldest message waits for a sink.",
+            ["sink"],
+            registry=r,
+        )
+        self.sink_written_messages = Counter(
+            "passerelle_drain_written_messages",
+            "Messages confirmed by a sink.",
+            ["sink"],
+            registry=r,
+        )
+        self.sink_written_points = Counter(
+            "passerelle_drain_written_points", "Points confirmed by a sink.", ["sink"], registry=r
+        )
+        self.sink_skipped = Counter(
+            "passerelle_drain_skipped_messages",
+            "Messages that a sink was not given, because it was behind its bound.",
+            ["sink"],
+            registry=r,
+        )
+        self.sink_missed = Gauge(
+            "passerelle_drain_missed_messages",
+            "Messages that a sink was not given and that were not refilled.",
+            ["sink"],
+            registry=r,
         )
         self.reported = Gauge(
             "passerelle_report_age_seconds", "Age of the ledger last published.", registry=r

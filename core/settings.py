@@ -12,11 +12,12 @@ import socket
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -125,6 +126,35 @@ class StoreSettings(_Section):
         description="How requests to InfluxDB are compressed; auto: gzip, but not to this machine.",
     )
     batch_points: int = Field(5000, ge=1, description="Points in one write, at most.")
+
+
+class SinkSettings(StoreSettings):
+    """A further sink: it is given every point that the store is given, by a cursor of its own."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$",
+        description="Its name: in the spool, health, metrics and dead letters. Not `store`.",
+    )
+    url: str = Field(
+        description="parquet:///directory, or influxdb+http://host:8086 (influxdb+https); not the "
+        "address of the store itself."
+    )
+    max_lag_bytes: int = Field(
+        512 * _MIB,
+        ge=64 * 1024,
+        description="Size of what may wait on the worker's disk for this sink alone, bytes.",
+    )
+    when_behind: Literal["skip", "hold"] = Field(
+        "skip",
+        description="What happens beyond max_lag_bytes: skip, the oldest is passed over, noted, "
+        "and filled by `passerelle sinks refill`; hold, acknowledging stops.",
+    )
+    file_points: int = Field(
+        50_000, ge=1, description="Points in the files of one flush, at most (Parquet)."
+    )
+    file_age_s: float = Field(
+        60.0, gt=0, description="How long points may wait for a file to fill, seconds (Parquet)."
+    )
 
 
 class SpoolSettings(_Section):
@@ -247,6 +277,9 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = Field(default_factory=lambda: MqttSettings.model_validate({}))
     registry: RegistrySettings = Field(default_factory=lambda: RegistrySettings.model_validate({}))
     store: StoreSettings = Field(default_factory=lambda: StoreSettings.model_validate({}))
+    sinks: tuple[SinkSettings, ...] = Field(
+        (), description="Further sinks beside the store: JSON here, `[[sinks]]` tables in TOML."
+    )
     spool: SpoolSettings = Field(default_factory=lambda: SpoolSettings.model_validate({}))
     dead_letters: DeadLetterSettings = Field(
         default_factory=lambda: DeadLetterSettings.model_validate({})
@@ -254,6 +287,15 @@ class Settings(BaseSettings):
     ingest: IngestSettings = Field(default_factory=lambda: IngestSettings.model_validate({}))
     api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
     logging: LoggingSettings = Field(default_factory=lambda: LoggingSettings.model_validate({}))
+
+    @field_validator("sinks")
+    @classmethod
+    def _names_of_their_own(cls, sinks: tuple[SinkSettings, ...]) -> tuple[SinkSettings, ...]:
+        names = ["store", *(sink.name for sink in sinks)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"a sink needs a name of its own, not {twice[0]}")
+        return sinks
 
     @classmethod
     def settings_customise_sources(
@@ -298,6 +340,8 @@ class Settings(BaseSettings):
         values["mqtt"]["url"] = _mask_url(self.mqtt.url)
         values["registry"]["url"] = _mask_url(self.registry_url)
         values["store"]["url"] = _mask_url(self.store_url)
+        for sink in values["sinks"]:
+            sink["url"] = _mask_url(sink["url"])
         return values
 
 
@@ -316,9 +360,12 @@ def load_settings(**overrides: Any) -> Settings:
         lines = []
         for problem in error.errors():
             path = [str(part) for part in problem["loc"]]
-            variable = "PASSERELLE_" + "__".join(path).upper()
+            named = path[:1] if path[:1] == ["sinks"] else path
+            variable = "PASSERELLE_" + "__".join(named).upper()
             lines.append(f"setting {'.'.join(path)} ({variable}): {problem['msg']}")
         raise ConfigurationError("; ".join(lines)) from None
+    except SettingsError as error:
+        raise ConfigurationError(f"{error}: {error.__cause__}") from None
 
 
 def host_name() -> str:

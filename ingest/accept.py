@@ -63,7 +63,8 @@ class Accept:
         limits: bounds of the spool and of a batch.
         on_commit: called after each commit that spooled messages.
         on_facts: called after the commit with what bridges told of their devices.
-        room: called before each batch; says why there is no room for dead letters, or None.
+        room: called before each batch; says why nothing may be acknowledged now for lack of room
+            for dead letters, or for a sink, or None.
         checkpoint: called as the stage passes `ingest.checkpoint`.
     """
 

@@ -48,9 +48,15 @@ def of_fields(
 
 
 def of_points(
-    points: Sequence[Point], account: Account, *, detail: str, now_ns: int, counted: bool
+    points: Sequence[Point],
+    account: Account,
+    *,
+    detail: str,
+    now_ns: int,
+    counted: bool,
+    sink: str = "",
 ) -> NewDeadLetter:
-    """Return the dead letter of points of one message that the store refused.
+    """Return the dead letter of points of one message that the store or a further sink refused.
 
     Args:
         points: the refused ones.
@@ -58,16 +64,18 @@ def of_points(
         detail: what the store said.
         now_ns: when it refused.
         counted: True when they are all of the message, which is dead-lettered by it.
+        sink: name of the further sink that refused them; empty: the store did.
     """
+    said = f"the sink {sink}: {detail}" if sink else detail
     return NewDeadLetter(
         scope=Scope.POINTS,
         reason=Reason.STORE_REFUSED,
-        detail=detail[:_MAX_DETAIL],
+        detail=said[:_MAX_DETAIL],
         account=account,
         profile="",
         topic=b"",
         payload=msgspec.json.encode(points),
-        properties={},
+        properties={"sink": sink} if sink else {},
         received_ns=now_ns,
         counted=counted,
     )

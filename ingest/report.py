@@ -58,6 +58,7 @@ class Reporter:
         interval_s: how often, seconds.
         refresh_s: how often to look for changed devices and profiles, seconds.
         health: gives (connected, why the store takes nothing, why nothing is acknowledged).
+        more: gives further facts for the sign of life.
         on_directory: called with a new snapshot.
     """
 
@@ -75,6 +76,7 @@ class Reporter:
         clock: Clock,
         metrics: Metrics,
         health: Callable[[], tuple[bool, str, str]],
+        more: Callable[[], dict[str, Any]],
         on_directory: Callable[[Snapshot], None],
         interval_s: float = 1.0,
         refresh_s: float = 5.0,
@@ -88,6 +90,7 @@ class Reporter:
         self._clock = clock
         self._metrics = metrics
         self._health = health
+        self._more = more
         self._on_directory = on_directory
         self._interval_s = interval_s
         self._refresh_s = refresh_s
@@ -153,7 +156,7 @@ class Reporter:
                 spool_bytes=self._spool.pending_bytes,
                 spool_full=bool(spool),
                 pending=self._spool.pending,
-                facts=self._told_facts(spool),
+                facts=self._told_facts(spool) | self._more(),
             )
         )
         self._reported_s = self._clock.monotonic_s()

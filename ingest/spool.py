@@ -6,6 +6,7 @@ replays. Each call is one transaction, and one lock makes them take turns on the
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,15 +17,17 @@ from typing import Any
 import msgspec
 
 from ingest import identities as packed_identities
+from ingest import missed
 from ingest.duplicates import Remembered
 from ingest.identities import Identities
 from ingest.ledger import COLUMNS, Account, LedgerDelta, Line
 from ingest.letter_store import LetterStore
 from ingest.spool_schema import open_spool
-from ingest.spooled import Packed, SpooledBatch
+from ingest.spooled import Lag, Packed, SpooledBatch
 
 STORE_SINK = "store"
 """The sink whose confirmation turns `pending` into `stored`."""
+_IDENTITY = "identity"
 
 
 class NewDeadLetter(msgspec.Struct, frozen=True):
@@ -134,14 +137,21 @@ class Spool:
             self._scalar("SELECT coalesce(max(version), 0) FROM ledger"),
             self._scalar("SELECT coalesce(max(version), 0) FROM dead_letter"),
         )
-        self._pending_bytes = self._scalar("SELECT coalesce(sum(bytes), 0) FROM batch")
+        self._waiting = {sink: self._count_waiting(sink) for sink in self._sinks}
         self._pending = self._scalar("SELECT coalesce(sum(pending), 0) FROM ledger")
         self.letters = LetterStore(db=self._db, lock=self._lock, transaction=self._transaction)
 
     @property
+    def identity(self) -> int:
+        """A number that tells this spool from every other: positions in it are told with it."""
+        if not self.cursor(_IDENTITY):
+            self.move_cursor(_IDENTITY, secrets.randbits(62) | 1)
+        return self.cursor(_IDENTITY)
+
+    @property
     def pending_bytes(self) -> int:
         """Size of the messages that wait for the store, bytes."""
-        return self._pending_bytes
+        return self._waiting[STORE_SINK][2]
 
     @property
     def pending(self) -> int:
@@ -163,14 +173,14 @@ class Spool:
         """Put everything that became of a batch on disk, in one transaction.
 
         Args:
-            packed: what waits for the sinks.
+            packed: what waits for the sinks, from `now_ns` on.
             ledger: changes to the account.
             dead_letters: what is set aside.
             identities: what tells the messages again.
             session: which session the packet identifiers belong to.
             progress: (site, device, packed `ingest.progress.Progress`) of changed devices.
             settlements: what became of dead letters.
-            now_ns: when those were settled, nanoseconds since the epoch.
+            now_ns: the time, nanoseconds since the epoch.
 
         Raises:
             sqlite3.Error: nothing of it is on disk (disk full, read-only, damaged).
@@ -180,9 +190,9 @@ class Spool:
             execute = self._db.execute
             if row is not None:
                 execute(
-                    "INSERT INTO batch (messages, points, bytes, body, owners, layout) "
-                    "VALUES (?, ?, ?, ?, ?, ?)",
-                    row,
+                    "INSERT INTO batch (messages, points, bytes, body, owners, layout, "
+                    "committed_ns) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*row, now_ns),
                 )
             if identities:
                 execute(
@@ -202,8 +212,10 @@ class Spool:
                      settlement.id),
                 )  # fmt: skip
         if packed is not None and row is not None:
-            self._pending_bytes += row[2]
-            self._pending += packed.pending
+            with self._lock:
+                for waiting in self._waiting.values():
+                    _add(waiting, row[:3])
+                self._pending += packed.pending
 
     def batches(self, *, sink: str, limit_messages: int) -> list[SpooledBatch]:
         """Return the oldest batches that `sink` has not confirmed, at least one when there is one.
@@ -216,8 +228,9 @@ class Spool:
         count = 0
         with self._lock:
             rows = self._db.execute(
-                "SELECT seq, bytes, messages, points, body, owners, layout FROM batch WHERE seq > "
-                "coalesce((SELECT value FROM cursor WHERE name = ?), 0) ORDER BY seq",
+                "SELECT seq, bytes, messages, points, body, owners, layout, committed_ns "
+                "FROM batch WHERE seq > coalesce((SELECT value FROM cursor WHERE name = ?), 0) "
+                "ORDER BY seq",
                 (_cursor_name(sink),),
             )
             for row in rows:
@@ -246,10 +259,41 @@ class Spool:
             self._db.execute(_MOVE_CURSOR, (_cursor_name(sink), batches[-1].seq))
             self._apply(ledger, version)
             self._insert_dead_letters(dead_letters, version)
-            released = self._delete_done()
-        self._pending_bytes -= released
+            self._delete_done()
+        self._passed(batches, sink=sink)
+
+    def skip(self, batches: Sequence[SpooledBatch], *, sink: str) -> None:
+        """Note that `sink` is not given the batches, its oldest: it is behind its bound.
+
+        Raises:
+            ValueError: it is the store, which is given everything.
+            sqlite3.Error: nothing of it is on disk.
+        """
         if sink == STORE_SINK:
-            self._pending += sum(line.pending for _, line in ledger)
+            raise ValueError("the store is given everything")
+        name = _cursor_name(sink)
+        with self._transaction():
+            before = self._scalar("SELECT value FROM cursor WHERE name = ?", name)
+            missed.note(self._db, batches, sink=sink, after_seq=before)
+            self._db.execute(_MOVE_CURSOR, (name, batches[-1].seq))
+            self._delete_done()
+        self._passed(batches, sink=sink)
+
+    def lag(self, sink: str) -> Lag:
+        """Return what waits for a sink."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT committed_ns FROM batch WHERE seq > coalesce((SELECT value FROM cursor "
+                "WHERE name = ?), 0) ORDER BY seq LIMIT 1",
+                (_cursor_name(sink),),
+            ).fetchone()
+            messages, points, size = self._waiting[sink]
+        return Lag(messages, points, size, int(row[0]) if row else 0)
+
+    def gaps(self, sink: str) -> list[missed.Gap]:
+        """Return what a sink was not given and was not refilled, in the order of the spool."""
+        with self._lock:
+            return missed.gaps(self._db, sink)
 
     def identities(self) -> tuple[int, list[Remembered]]:
         """Return the last session number and the identities kept, oldest first."""
@@ -353,18 +397,34 @@ class Spool:
                 "ON CONFLICT DO NOTHING",
                 [(name,) for name in names],
             )
+            missed.forget_others(self._db, self._sinks)
             self._delete_done()
 
-    def _delete_done(self) -> int:
-        """Delete what every sink has confirmed; return its size in bytes."""
+    def _count_waiting(self, sink: str) -> list[int]:
+        """Return messages, points and bytes that wait for a sink."""
+        row = self._db.execute(
+            "SELECT coalesce(sum(messages), 0), coalesce(sum(points), 0), coalesce(sum(bytes), 0) "
+            "FROM batch WHERE seq > (SELECT value FROM cursor WHERE name = ?)",
+            (_cursor_name(sink),),
+        ).fetchone()
+        return list(row)
+
+    def _passed(self, batches: Sequence[SpooledBatch], *, sink: str) -> None:
+        pending = sum(count for batch in batches for _, count in batch.accounts)
+        with self._lock:
+            for batch in batches:
+                _add(self._waiting[sink], (-batch.count, -batch.points, -batch.bytes))
+            if sink == STORE_SINK:
+                self._pending -= pending
+
+    def _delete_done(self) -> None:
+        """Delete what every sink has confirmed."""
         marks = ", ".join("?" * len(self._sinks))
         last = self._db.execute(
             f"SELECT min(value) FROM cursor WHERE name IN ({marks})",  # noqa: S608 - only marks
             [_cursor_name(sink) for sink in self._sinks],
         ).fetchone()[0]
-        size = self._scalar("SELECT coalesce(sum(bytes), 0) FROM batch WHERE seq <= ?", last)
         self._db.execute("DELETE FROM batch WHERE seq <= ?", (last,))
-        return size
 
     def _apply(self, ledger: LedgerDelta, version: int) -> None:
         """Add the changes; what takes away changes a row that is there."""
@@ -410,8 +470,14 @@ class Spool:
                 (version, edge),
             ).fetchall()
 
-    def _scalar(self, query: str, *values: int) -> int:
+    def _scalar(self, query: str, *values: str) -> int:
         return int(self._db.execute(query, values).fetchone()[0])
+
+
+def _add(waiting: list[int], changes: Sequence[int]) -> None:
+    """Add changes in messages, points and bytes."""
+    for place, change in enumerate(changes):
+        waiting[place] += change
 
 
 def _cursor_name(sink: str) -> str:

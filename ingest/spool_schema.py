@@ -12,6 +12,7 @@ Invariants, each with a test in `tests/unit/ingest/test_spool.py`:
 6. `version` grows with each change of a ledger row or dead letter, so that a reader who remembers
    the greatest one it has seen misses nothing.
 7. `progress` is what the committed messages of a device make it: it changes with them.
+8. What a sink is not given is noted in the transaction that moves its cursor past it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import sqlite3
 from pathlib import Path
 
 from core.errors import ConfigurationError
+from ingest.missed import MISSED_SCHEMA
 
 SCHEMA_VERSION = 2
 
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE batch (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     messages INTEGER NOT NULL,
@@ -31,7 +34,8 @@ CREATE TABLE batch (
     bytes INTEGER NOT NULL,
     body BLOB NOT NULL,
     owners BLOB NOT NULL,
-    layout BLOB NOT NULL
+    layout BLOB NOT NULL,
+    committed_ns INTEGER NOT NULL
 );
 CREATE TABLE identity (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -89,6 +93,8 @@ CREATE TABLE progress (
 ) WITHOUT ROWID;
 CREATE TABLE cursor (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
+    + MISSED_SCHEMA
+)
 
 
 def open_spool(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:

@@ -116,6 +116,22 @@ def pack(messages: Sequence[SpooledMessage]) -> Packed:
 Blob = bytes
 
 
+class Lag(msgspec.Struct, frozen=True):
+    """What waits for a sink.
+
+    Attributes:
+        messages: how many messages.
+        points: how many points.
+        bytes: their size.
+        oldest_ns: when the oldest was put into the spool, nanoseconds since the epoch; 0: none is.
+    """
+
+    messages: int
+    points: int
+    bytes: int
+    oldest_ns: int
+
+
 class SpooledBatch(msgspec.Struct, frozen=True):
     """Messages that were committed together.
 
@@ -125,6 +141,7 @@ class SpooledBatch(msgspec.Struct, frozen=True):
         count: how many messages.
         points: how many points.
         body: their line protocol, joined by line feeds.
+        committed_ns: when they were put into the spool, nanoseconds since the epoch.
     """
 
     seq: int
@@ -134,6 +151,7 @@ class SpooledBatch(msgspec.Struct, frozen=True):
     body: Blob
     owners: Blob
     layout: Blob
+    committed_ns: int
 
     @property
     def accounts(self) -> tuple[tuple[Account, int], ...]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
 
 from core.clock import Clock
 from core.errors import PasserelleError
 from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.settings import Settings
+from core.sinks import SINKS_FACT, SinkReport
 from devices.decoder import Limits
 from devices.registry import Registry
 from devices.seeding import prepare
@@ -18,13 +21,14 @@ from ingest.accept import Accept
 from ingest.arrival import Source
 from ingest.checkpoint import Pass, pass_by
 from ingest.directory import Directory, Snapshot, take_snapshot
-from ingest.drain import Drain
+from ingest.drain import Bound, Drain
 from ingest.judge import Facts
 from ingest.letter_bounds import LetterBounds
 from ingest.report import Reporter
 from ingest.source import new_source
-from ingest.spool import Spool
+from ingest.spool import STORE_SINK, Spool
 from ingest.validate import ClockPolicy
+from storage.factory import open_sinks
 from storage.ports import PointWriter
 
 _log = logger("ingest.worker")
@@ -79,6 +83,8 @@ class Worker:
         clock: the time.
         metrics: of every stage.
         source: None for the broker of the settings.
+        sinks: the further sinks of the settings, opened, by name: the caller's to close; None: the
+            worker opens and closes them.
         checkpoint: called as a batch passes `ingest.checkpoint`.
 
     Raises:
@@ -95,6 +101,7 @@ class Worker:
         clock: Clock,
         metrics: Metrics,
         source: Source | None = None,
+        sinks: Mapping[str, PointWriter] | None = None,
         checkpoint: Pass = pass_by,
     ) -> None:
         ingest = settings.ingest
@@ -112,7 +119,10 @@ class Worker:
             clock=clock,
             metrics=metrics,
         )
-        self._spool = Spool(path=settings.spool_path)
+        self._own_sinks = open_sinks(settings) if sinks is None else {}
+        self._spool = Spool(
+            path=settings.spool_path, sinks=(STORE_SINK, *(sink.name for sink in settings.sinks))
+        )
         self._bounds = LetterBounds(
             letters=self._spool.letters,
             settings=settings.dead_letters,
@@ -127,6 +137,22 @@ class Worker:
             batch_points=settings.store.batch_points,
             checkpoint=checkpoint,
         )
+        writers = self._own_sinks if sinks is None else sinks
+        self._further = [
+            Drain(
+                spool=self._spool,
+                store=writers[sink.name],
+                clock=clock,
+                metrics=metrics,
+                batch_points=sink.batch_points,
+                sink=sink.name,
+                bound=Bound(bytes=sink.max_lag_bytes, hold=sink.when_behind == "hold"),
+                stream=f"{ingest.worker}-{self._spool.identity:016x}",
+                checkpoint=checkpoint,
+            )
+            for sink in settings.sinks
+        ]
+        self._drains = [self._drain, *self._further]
         self._accept = Accept(
             source=self._source,
             spool=self._spool,
@@ -136,9 +162,9 @@ class Worker:
             metrics=metrics,
             ingest=ingest,
             limits=settings.spool,
-            on_commit=self._drain.wake,
+            on_commit=self._wake,
             on_facts=self._learn,
-            room=self._bounds.room,
+            room=lambda: self._bounds.room() or self._holding(),
             checkpoint=checkpoint,
         )
         self._reporter = Reporter(
@@ -153,6 +179,7 @@ class Worker:
             clock=clock,
             metrics=metrics,
             health=self._health,
+            more=self._more,
             on_directory=self._subscribe,
             refresh_s=settings.registry.refresh_s,
         )
@@ -184,7 +211,8 @@ class Worker:
 
     def start(self) -> None:
         """Start every stage, the source last: nothing arrives before it can be made safe."""
-        self._drain.start()
+        for drain in self._drains:
+            drain.start()
         self._accept.start()
         self._reporter.start()
         self._source.start(self._accept.deliver)
@@ -192,6 +220,10 @@ class Worker:
     def totals(self) -> dict[str, int]:
         """Return the sum of the ledger, by column."""
         return self._spool.totals()
+
+    def sinks(self) -> list[SinkReport]:
+        """Return how the store and each further sink do."""
+        return [drain.report() for drain in self._drains]
 
     def settle(self, *, timeout_s: float, quiet_s: float = 0.0) -> bool:
         """Wait until everything received is on disk and stored; return whether it is.
@@ -223,8 +255,13 @@ class Worker:
         self._accept.stop()
         self._source.stop()
         self.settle(timeout_s=drain_s)
-        self._drain.stop()
+        for drain in self._drains:
+            drain.halt()
+        for drain in self._drains:
+            drain.stop()
         self._reporter.stop()
+        for sink in self._own_sinks.values():
+            sink.close()
         pending = self._spool.pending
         self._spool.close()
         _log.info("worker_stopped", pending=pending)
@@ -238,6 +275,19 @@ class Worker:
             self._drain.outage or "",
             self._accept.outage or "",
         )
+
+    def _more(self) -> dict[str, Any]:
+        return {SINKS_FACT: [msgspec.to_builtins(one) for one in self.sinks()]}
+
+    def _wake(self) -> None:
+        for drain in self._drains:
+            drain.wake()
+
+    def _holding(self) -> str | None:
+        for drain in self._further:
+            if (reason := drain.holding) is not None:
+                return reason
+        return None
 
     def _subscribe(self, snapshot: Snapshot) -> None:
         decoder = snapshot.decoder

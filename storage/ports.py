@@ -82,6 +82,47 @@ class LineWriter(Protocol):
         ...
 
 
+class Span(msgspec.Struct, frozen=True):
+    """Which part of a stream some points are: the same span always holds the same points.
+
+    Attributes:
+        stream: where they come from, unique for ever; of a-z, 0-9 and `-`.
+        first: position of the first batch.
+        last: position of the last batch.
+    """
+
+    stream: str
+    first: int
+    last: int
+
+
+@runtime_checkable
+class SpanWriter(Protocol):
+    """A writer to which a span written again is the same span: it is there once.
+
+    It is for what cannot replace single points, such as a directory of files.
+
+    Attributes:
+        span_points: points in one span, at most (a batch is never parted).
+        span_age_s: how long points may wait for a span to fill, seconds.
+    """
+
+    span_points: int
+    span_age_s: float
+
+    def write_span(self, points: Sequence[Point], span: Span) -> Written | Retry:
+        """Store the points of a span, as `PointWriter.write` does."""
+        ...
+
+    def reclaim(self, stream: str, *, after: int) -> Written | Retry:
+        """Take away what was written of a stream after a position.
+
+        Those spans were not confirmed; they are written again, perhaps cut elsewhere. Called
+        before the first span of a process is written.
+        """
+        ...
+
+
 class Aggregate(StrEnum):
     """How the values of a window become one.
 
