@@ -6,13 +6,14 @@ part that hangs neither blocks the answer nor piles up threads, however often he
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from threading import Event, Lock, Thread
 
 import msgspec
 
 from core.clock import NS_PER_S, Clock
 from core.errors import PasserelleError
+from core.sinks import SINKS_FACT, CircuitState, SinkReport
 from devices.registry import Registry, WorkerStatus
 from storage.ports import PointReader
 
@@ -48,12 +49,14 @@ class WorkerState(msgspec.Struct, frozen=True):
         age_s: how old that is, seconds.
         reasons: what is wrong with it; empty when nothing is.
         notes: what will go wrong when nobody looks after it; it works all the same.
+        sinks: its sinks, the store first.
     """
 
     status: WorkerStatus
     age_s: float
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    sinks: tuple[SinkReport, ...] = ()
 
 
 class _Probe:
@@ -159,13 +162,40 @@ class Readiness:
                 if isinstance(why, str)
                 else "its disk queue is full, so it has stopped acknowledging"
             )
-        return WorkerState(status=status, age_s=age_s, reasons=tuple(reasons), notes=_notes(status))
+        sinks = _sinks_of(status)
+        return WorkerState(
+            status=status,
+            age_s=age_s,
+            reasons=tuple(reasons),
+            notes=(*_notes(status), *_notes_of_sinks(sinks)),
+            sinks=sinks,
+        )
 
 
 def _notes(status: WorkerStatus) -> tuple[str, ...]:
     letters = status.facts.get("dead_letters")
     note = letters.get("note") if isinstance(letters, dict) else None
     return (note,) if isinstance(note, str) else ()
+
+
+def _sinks_of(status: WorkerStatus) -> tuple[SinkReport, ...]:
+    """Return what a worker tells of its sinks; nothing where another version tells it otherwise."""
+    try:
+        return msgspec.convert(status.facts.get(SINKS_FACT, ()), tuple[SinkReport, ...])
+    except msgspec.ValidationError:
+        return ()
+
+
+def _notes_of_sinks(sinks: Sequence[SinkReport]) -> Iterator[str]:
+    """Yield what is to be said of further sinks; of the store, `status.store` tells."""
+    for sink in sinks[1:]:
+        if sink.state is not CircuitState.CLOSED:
+            yield f"cannot write to the sink {sink.name}: {sink.reason}"
+        if sink.detached:
+            yield (
+                f"the sink {sink.name} misses {sink.missed_messages} messages; "
+                f"passerelle sinks refill {sink.name}"
+            )
 
 
 def is_retired(worker: WorkerState) -> bool:

@@ -162,7 +162,7 @@ def gaps(db: sqlite3.Connection, sink: str) -> list[Gap]:
 
 
 def pieces(db: sqlite3.Connection, sink: str, *, stored_seq: int) -> Iterator[Piece]:
-    """Yield what a refill has to write and the store has, by device and day.
+    """Yield what a refill has to write and the store has, by day and device.
 
     Args:
         db: the spool's file; rows may be deleted meanwhile.
@@ -171,7 +171,7 @@ def pieces(db: sqlite3.Connection, sink: str, *, stored_seq: int) -> Iterator[Pi
     """
     rows = db.execute(
         f"SELECT {_PIECE} FROM sink_missed WHERE sink = ? AND last_seq <= ? "  # noqa: S608
-        "ORDER BY site, device, category, day",
+        "ORDER BY day, site, device, category",
         (sink, stored_seq),
     ).fetchall()
     for row in rows:

@@ -9,6 +9,7 @@ from pydantic import Field
 from api.readiness import PartState, WorkerState, is_retired
 from api.schemas import Schema
 from core.clock import iso
+from core.sinks import CircuitState, SinkReport
 
 
 class LiveAnswer(Schema):
@@ -33,6 +34,53 @@ class Part(Schema):
         )
 
 
+class Missed(Schema):
+    """What a further sink was not given, because it fell behind its bound."""
+
+    messages: int = Field(description="Messages passed over and not refilled yet.")
+    points: int = Field(description="Their points.")
+    received_from: str = Field(description="When the oldest was received (RFC 3339, UTC).")
+    received_until: str = Field(description="When the newest was received (RFC 3339, UTC).")
+
+
+class Sink(Schema):
+    """Where a worker writes: the store, and each further sink."""
+
+    name: str = Field(description="`store`, or its name in the settings.")
+    state: CircuitState = Field(
+        description="`closed`: it is written to; `open`: it failed, the next attempt is due later; "
+        "`half_open`: an attempt is under way."
+    )
+    reason: str | None = Field(description="Why it is not closed, or null.")
+    since: str = Field(description="Since when it is closed, or is not (RFC 3339, UTC).")
+    lag_messages: int = Field(description="Messages on the worker's disk that wait for it.")
+    lag_bytes: int = Field(description="Their size.")
+    lag_s: float = Field(description="How long the oldest of them waits, seconds.")
+    missed: Missed | None = Field(
+        description="What it was not given and `passerelle sinks refill` fills, or null."
+    )
+
+    @classmethod
+    def of(cls, report: SinkReport) -> Sink:
+        """Return what the API says of `report`."""
+        missed = Missed(
+            messages=report.missed_messages,
+            points=report.missed_points,
+            received_from=iso(report.missed_since_ns),
+            received_until=iso(report.missed_until_ns),
+        )
+        return cls(
+            name=report.name,
+            state=report.state,
+            reason=report.reason or None,
+            since=iso(report.since_ns),
+            lag_messages=report.lag_messages,
+            lag_bytes=report.lag_bytes,
+            lag_s=report.lag_s,
+            missed=missed if report.detached else None,
+        )
+
+
 class Worker(Schema):
     """One ingest worker, by its last report."""
 
@@ -50,6 +98,10 @@ class Worker(Schema):
     spool_bytes: int = Field(description="Size of what waits on its disk.")
     spool_full: bool = Field(description="True while it has stopped acknowledging.")
     pending: int = Field(description="Messages on its disk, not yet stored.")
+    sinks: list[Sink] = Field(
+        description="Where it writes, the store first. A further sink that is away does not make "
+        "the platform unready."
+    )
 
     @classmethod
     def of(cls, state: WorkerState) -> Worker:
@@ -68,6 +120,7 @@ class Worker(Schema):
             spool_bytes=status.spool_bytes,
             spool_full=status.spool_full,
             pending=status.pending,
+            sinks=[Sink.of(report) for report in state.sinks],
         )
 
 
@@ -96,6 +149,28 @@ _WORKER = {
     "spool_bytes": 0,
     "spool_full": False,
     "pending": 0,
+    "sinks": [
+        {
+            "name": "store",
+            "state": "closed",
+            "reason": None,
+            "since": "2026-11-23T07:59:00Z",
+            "lag_messages": 0,
+            "lag_bytes": 0,
+            "lag_s": 0.0,
+            "missed": None,
+        },
+        {
+            "name": "archive",
+            "state": "open",
+            "reason": "the Parquet files in /data/points cannot be written: no space left",
+            "since": "2026-11-23T07:59:30Z",
+            "lag_messages": 1200,
+            "lag_bytes": 180_000,
+            "lag_s": 35.5,
+            "missed": None,
+        },
+    ],
 }
 _REGISTRY = {"name": "registry", "up": True, "reason": None, "since": "2026-11-23T07:59:00Z"}
 _STORE = {"name": "store", "up": True, "reason": None, "since": "2026-11-23T07:59:00Z"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import msgspec
 
@@ -29,6 +30,7 @@ class Bench:
         settings: of the worker; its registry and spool are made anew, or found again.
         store: where points go, in front of the in-memory store.
         source: the broker's session; None for a new one.
+        sinks: the further sinks of the settings by name; None: the worker opens them.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Bench:
         *,
         store: PointWriter | None = None,
         source: MemorySource | None = None,
+        sinks: Mapping[str, PointWriter] | None = None,
     ) -> None:
         clock = SystemClock()
         self.registry = Registry.open(settings.registry_url, clock=clock)
@@ -57,6 +60,7 @@ class Bench:
             clock=clock,
             metrics=Metrics(),
             source=self.source,
+            sinks=sinks,
         )
         self.sent = 0
         self.key = KEY

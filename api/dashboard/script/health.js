@@ -10,6 +10,9 @@ export class Health {
   #pill;
   #parts;
   #workers;
+  #sinksTitle;
+  #sinksList;
+  #sinks;
   #answer = null;
   #reached = true;
 
@@ -23,6 +26,9 @@ export class Health {
     this.#pill = pill;
     this.#parts = new Keyed(root.querySelector(".parts"), () => new Line());
     this.#workers = new Keyed(root.querySelector(".workers"), () => new Line());
+    this.#sinksTitle = root.querySelector(".sinks-title");
+    this.#sinksList = root.querySelector(".sinks");
+    this.#sinks = new Keyed(this.#sinksList, () => new Line());
   }
 
   /** Ask, and show. Works without a key. */
@@ -57,8 +63,44 @@ export class Health {
     if (this.#answer !== null) {
       this.#parts.show(this.#answer.parts.map(partLine), (line) => line.key);
       this.#workers.show(this.#answer.workers.map(workerLine), (line) => line.key);
+      this.#showSinks(this.#answer.workers);
     }
   }
+
+  /** Sinks are shown when there are others than the store, of workers that were not taken away. */
+  #showSinks(workers) {
+    const known = workers.filter((worker) => !worker.retired);
+    const several = known.some((worker) => worker.sinks.length > 1);
+    this.#sinksTitle.hidden = !several;
+    this.#sinksList.hidden = !several;
+    const lines = known.flatMap((worker) => worker.sinks.map((sink) => sinkLine(worker, sink)));
+    this.#sinks.show(several ? lines : [], (line) => line.key);
+  }
+}
+
+function sinkLine(worker, sink) {
+  const missed = sink.missed;
+  const facts = [
+    named("circuit", sink.state),
+    t("health.since", { duration: duration(now() - Date.parse(sink.since)) }),
+    count("health.pending", sink.lag_messages),
+    bytesText(sink.lag_bytes),
+  ];
+  if (sink.lag_messages > 0) {
+    facts.push(t("health.oldest", { duration: duration(sink.lag_s * 1000) }));
+  }
+  if (missed !== null) {
+    facts.push(count("health.missed", missed.messages));
+  }
+  const up = sink.state === "closed" && missed === null;
+  return {
+    key: `${worker.worker}/${sink.name}`,
+    name: `${worker.worker} → ${sink.name}`,
+    state: up ? "up" : "down",
+    verdict: up ? t("health.up") : missed === null ? t("health.down") : t("health.detached"),
+    facts: facts.join(" · "),
+    reason: sink.reason ?? "",
+  };
 }
 
 function partLine(part) {

@@ -14,6 +14,7 @@ from api.dashboard.routes import FILES, PATHS
 from core.quality import Quality
 from core.quantities import CATALOGUE
 from core.reasons import Reason
+from core.sinks import CircuitState
 from tests.unit.api.world import Caller, World
 
 FOLDER = Path(str(resources.files("api.dashboard")))
@@ -25,6 +26,7 @@ LOCALES: dict[str, dict[str, str]] = {
 FAMILIES = {
     "reason": {reason.value for reason in Reason},
     "quality": {(flag.name or "").lower() for flag in Quality if flag},
+    "circuit": {state.value for state in CircuitState},
     "part": {"registry", "store", "workers"},
     "unit": {
         quantity.unit[1:-1] for quantity in CATALOGUE.values() if quantity.unit.startswith("{")

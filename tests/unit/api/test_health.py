@@ -4,11 +4,14 @@ from collections.abc import Callable
 from threading import Event
 from typing import Any
 
+import msgspec
 import pytest
 
 import api.readiness
 from api.readiness import Readiness
+from core.clock import iso
 from core.errors import StoreUnavailableError
+from core.sinks import SINKS_FACT, CircuitState, SinkReport
 from devices.registry import Registry, WorkerStatus
 from storage.backends.memory import MemoryStore
 from tests.unit.api.world import NOW_NS, Caller, World
@@ -84,6 +87,53 @@ def test_a_worker_that_is_down_is_named_with_the_reason(
     assert answer.status_code == 503
     assert reason in part(answer.json(), "workers")["reason"]
     assert [worker["up"] for worker in answer.json()["workers"]] == [True, False]
+
+
+def test_the_sinks_of_a_worker_are_told_and_a_further_one_makes_nothing_unready(
+    world: World,
+) -> None:
+    store = SinkReport(name="store", state=CircuitState.CLOSED, since_ns=NOW_NS)
+    archive = SinkReport(
+        name="archive",
+        state=CircuitState.OPEN,
+        reason="no space left",
+        since_ns=NOW_NS,
+        lag_messages=7,
+        lag_bytes=700,
+        lag_s=2.5,
+        missed_messages=3,
+        missed_points=4,
+        missed_since_ns=NOW_NS,
+        missed_until_ns=NOW_NS,
+    )
+    facts = {SINKS_FACT: [msgspec.to_builtins(one) for one in (store, archive)]}
+    world.registry.workers.report(status(facts=facts))
+    answer = world.client.get("/health/ready")
+    assert answer.status_code == 200
+    [worker] = answer.json()["workers"]
+    [first, second] = worker["sinks"]
+    assert (first["name"], first["state"], first["reason"]) == ("store", "closed", None)
+    assert second == {
+        "name": "archive",
+        "state": "open",
+        "reason": "no space left",
+        "since": iso(NOW_NS),
+        "lag_messages": 7,
+        "lag_bytes": 700,
+        "lag_s": 2.5,
+        "missed": {
+            "messages": 3,
+            "points": 4,
+            "received_from": iso(NOW_NS),
+            "received_until": iso(NOW_NS),
+        },
+    }
+
+
+def test_a_worker_of_another_version_may_tell_its_sinks_otherwise(world: World) -> None:
+    world.registry.workers.report(status(facts={SINKS_FACT: [{"state": "melted"}]}))
+    answer = world.client.get("/health/ready")
+    assert answer.json()["workers"][0]["sinks"] == []
 
 
 def test_a_worker_that_was_taken_away_is_not_waited_for(world: World) -> None:

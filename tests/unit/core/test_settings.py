@@ -46,6 +46,39 @@ def test_a_misspelt_setting_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None
         load_settings()
 
 
+def test_further_sinks_are_json_in_the_environment_and_tables_in_toml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "passerelle.toml").write_text(
+        '[[sinks]]\nname = "archive"\nurl = "parquet:///points"\nfile_age_s = 5\n'
+        '[[sinks]]\nname = "copy"\nurl = "influxdb+http://copy:8086"\ntoken = "hush"\n'
+    )
+    archive, copy = load_settings().sinks
+    assert (archive.name, archive.file_age_s, archive.when_behind) == ("archive", 5.0, "skip")
+    assert (copy.bucket, copy.batch_points) == ("telemetry", 5000)
+    assert "hush" not in str(load_settings().masked())
+    monkeypatch.setenv("PASSERELLE_SINKS", '[{"name": "far", "url": "parquet:///far"}]')
+    assert [sink.name for sink in load_settings().sinks] == ["far"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[{"name": "store", "url": "parquet:///x"}]', "a name of its own, not store"),
+        ('[{"name": "a", "url": "x:"}, {"name": "a", "url": "y:"}]', "its own, not a"),
+        ('[{"name": "a"}]', r"setting sinks\.0\.url \(PASSERELLE_SINKS\)"),
+        ('[{"name": "A b", "url": "x:"}]', r"sinks\.0\.name"),
+        ("archive", 'error parsing value for field "sinks"'),
+    ],
+)
+def test_a_sink_that_cannot_be_is_said(
+    monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.setenv("PASSERELLE_SINKS", text)
+    with pytest.raises(ConfigurationError, match=said):
+        load_settings()
+
+
 def test_secrets_are_masked_also_inside_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSERELLE_MQTT__URL", "mqtt://user:hush@broker:1883")
     monkeypatch.setenv("PASSERELLE_REGISTRY__URL", "postgresql+psycopg://p:hush@db/passerelle")
