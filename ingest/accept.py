@@ -160,7 +160,7 @@ class Accept:
             self._thread.join()
 
     def replay(self, letters: Sequence[KeptDeadLetter]) -> Replayed:
-        """Judge dead letters again and settle each, in one transaction.
+        """Judge dead letters again and settle each that is still open, in one transaction.
 
         Raises:
             sqlite3.Error: nothing changed.
@@ -168,8 +168,9 @@ class Accept:
         """
         with self._judging:
             batch = Batch()
+            still = self._spool.letters.still_open([kept.id for kept in letters])
             try:
-                settlements = [self._settle(kept, batch) for kept in letters]
+                settlements = [self._settle(kept, batch) for kept in letters if kept.id in still]
                 batch.progress = list(self._progress.take_changed())
                 self._write(batch, settlements)
             except Exception:
@@ -178,7 +179,7 @@ class Accept:
             self._remember(batch)
         self._on_commit()
         done = sum(1 for one in settlements if one.state == DeadLetterState.REPLAYED)
-        return Replayed(done, len(letters) - done, tuple(settlements))
+        return Replayed(done, len(settlements) - done, tuple(settlements))
 
     def preview(self) -> Preview:
         """Return what tells how replays would end, as things are now."""
@@ -228,7 +229,7 @@ class Accept:
         self._count(batch)
 
     def _wait_for_room(self) -> bool:
-        while (reason := self._full() or self._room()) is not None:
+        while (reason := self._full() or self._no_room()) is not None:
             self._metrics.spool_full.set(1)
             self._outage.down(reason)
             if self._stopping.wait(_FULL_POLL_S):
@@ -237,6 +238,11 @@ class Accept:
             self._metrics.spool_full.set(0)
             self._outage.up()
         return True
+
+    def _no_room(self) -> str | None:
+        """Say why there is no room for dead letters; what is let go is not being replayed."""
+        with self._judging:
+            return self._room()
 
     def _full(self) -> str | None:
         """Say why there is no room for messages that wait for the store, or None."""
@@ -301,8 +307,6 @@ class Accept:
 
     def _settle(self, kept: KeptDeadLetter, batch: Batch) -> Settlement:
         letter = kept.letter
-        if kept.state != DeadLetterState.OPEN:
-            return Settlement(kept.id, kept.state, letter.reason, letter.detail)
         if letter.scope == Scope.POINTS:
             points = dead_letter.points_of(letter)
             lines = tuple([line_of(point) for point in points])

@@ -216,9 +216,10 @@ class LetterOrders:
             self._spool.letters.note_failure(group[0].id, detail, now_ns=self._clock.now_ns())
             run.count(group[0].letter.reason, LetterFate.OPEN, Reason.INTERNAL_ERROR.value, detail)
             return
-        for one, settled in zip(group, result.settlements, strict=True):
+        before = {one.id: one.letter.reason for one in group}
+        for settled in result.settlements:
             if settled.state == DeadLetterState.OPEN:
-                run.count(one.letter.reason, LetterFate.OPEN, settled.reason, settled.detail)
+                run.count(before[settled.id], LetterFate.OPEN, settled.reason, settled.detail)
 
     def _progress(self, request: LetterRequest, run: _Run, waiting: str) -> LetterRequest:
         ended = [

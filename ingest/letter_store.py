@@ -198,6 +198,16 @@ class LetterStore:
             ).fetchall()
         return [number for (number,) in rows]
 
+    def still_open(self, ids: Sequence[int]) -> set[int]:
+        """Return which of these are open."""
+        marks = ", ".join("?" * len(ids))
+        with self._lock:
+            rows = self._db.execute(
+                f"SELECT id FROM dead_letter WHERE id IN ({marks}) AND state = 'open'",  # noqa: S608
+                ids,
+            ).fetchall()
+        return {number for (number,) in rows}
+
     def sizes(self, ids: Sequence[int]) -> list[int]:
         """Return the size of the payload of each, in the order of `ids`; 0 for one that is gone."""
         marks = ", ".join("?" * len(ids))

@@ -353,6 +353,24 @@ def test_a_message_that_makes_our_own_code_fail_costs_only_itself(
     assert spool.totals() == totals
 
 
+def test_one_that_was_let_go_meanwhile_is_not_replayed(
+    poisoned: tuple[Accept, Spool, Callable[[list[Arrival]], None]],
+) -> None:
+    accept, spool, _ = poisoned
+    letters = [
+        new_letter(topic=TOPIC.encode(), payload=message(seq, GOOD), received_ns=NOW)
+        for seq in (1, 2)
+    ]
+    set_aside(spool, *letters)
+    kept = spool.dead_letters([1, 2])
+    spool.letters.discard([1], by="dead_letters.max_bytes", why="the oldest", now_ns=NOW)
+    result = accept.replay(kept)
+    assert (result.replayed, result.failed) == (1, 0)
+    assert [one.state for one in spool.dead_letters([1, 2])] == ["discarded", "replayed"]
+    totals = spool.totals()
+    assert (totals["received"], totals["pending"], totals["dead_lettered"]) == (2, 1, 1)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
