@@ -291,7 +291,7 @@ def documented(
 
 @pytest.mark.usefixtures("documented")
 def test_the_example_for_duckdb_works() -> None:
-    found = duckdb.connect().execute(example("sql")).to_arrow_table().to_pylist()
+    found = duckdb.connect().sql(example("sql")).to_arrow_table().to_pylist()
     columns = ("site", "device", "air_temperature", "relative_humidity")
     assert [tuple(one[name] for name in columns) for one in found] == [
         ("elgazala", "thermo-1", 25.0, 50.0),
