@@ -76,6 +76,16 @@ def new(kind: Kind) -> Iterator[New]:
         source.stop()
 
 
+def stopped(source: Source, broker: MosquittoServer) -> None:
+    """Stop, and wait until the broker has read all that was sent to it.
+
+    A broker that is given a session anew closes the old connection with what it has not read.
+    """
+    before = broker.log().count("disconnected")
+    source.stop()
+    wait_until(lambda: broker.log().count("disconnected") > before, what="the broker has noted it")
+
+
 def started(source: Source, heard: Heard) -> None:
     source.start(heard.take)
     wait_until(source.subscribed, what="subscribed", seconds=20)
@@ -96,7 +106,7 @@ def test_what_is_not_acknowledged_comes_again_and_what_is_does_not(
     first, second = heard.next(2)
     assert [first.payload, second.payload] == [b"one", b"two"]
     assert source.acknowledge([first]) == 1
-    source.stop()
+    stopped(source, broker)
 
     later = new(broker, protocol=protocol)
     later.start(heard.take)
@@ -159,7 +169,7 @@ def test_messages_published_while_the_worker_is_away_wait_for_it(
         taken = heard.next(500)
         assert [one.payload for one in taken] == [b"%d" % m for m in range(n, n + 500)]
         assert later.acknowledge(taken) == 500
-    later.stop()
+    stopped(later, broker)
     last = new(broker, protocol=protocol)
     started(last, heard)
     assert heard.none_within(0.3)
