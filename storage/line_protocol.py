@@ -100,9 +100,11 @@ def _parsed(lines: list[str]) -> list[Point]:
         fields = tuple([values for values, _, _ in parted])
         marks = [_integer(mark[:-1]) if mark else 0 for _, _, mark in parted]
     together = "\n".join(fields)
-    if '"' in together or "\\" in together or _MARK[1:] in together:
+    if '"' in together or "\\" in together:
         raise ValueError("a field's name holds what no name holds")
     text = together.replace("=", '":').replace(",", ',"').replace("\n", '},{"')
+    if f',"{QUALITY}":' in text or f'{{"{QUALITY}":' in f'{{"{text}':
+        raise ValueError("a quality stands last, as a whole number")
     return [
         Point(*_series(head), _integer(time), values, mark)
         for head, time, values, mark in zip(

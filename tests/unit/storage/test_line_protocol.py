@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.quantities import CATALOGUE, Quantity
 from core.reading import Point
 from storage.line_protocol import lines_of, points_of
 from storage.refusal import tag_problem
@@ -35,6 +36,12 @@ def test_what_was_written_is_read_back(points: list[Point]) -> None:
 def test_escapes_are_undone(tag: str) -> None:
     points = [Point(tag, tag[::-1].lstrip("\\") + "x", "environment", 1, {"air_temperature": 1.0})]
     assert points_of(lines_of(points)) == points
+
+
+@pytest.mark.parametrize("entry", CATALOGUE.values(), ids=lambda entry: entry.name)
+def test_every_quantity_can_be_a_field(entry: Quantity) -> None:
+    point = Point("s", "d", entry.category.value, 1, {entry.name: entry.minimum}, 8)
+    assert points_of(lines_of([point, point])) == [point, point]
 
 
 def test_a_batch_without_points_is_a_batch_without_lines() -> None:
