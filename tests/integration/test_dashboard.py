@@ -336,6 +336,17 @@ def test_a_part_that_is_down_is_named_with_its_reason(reader: Open, pilot: Pilot
     expect(one.page.locator(".parts li.down .reason")).to_contain_text("the disk is full")
 
 
+def test_a_worker_whose_dead_letters_fill_up_is_to_be_looked_at(reader: Open, pilot: Pilot) -> None:
+    one = reader()
+    one.open()
+    pilot.worker(note="its dead letters hold 600 bytes, 60% of dead_letters.max_bytes")
+    hurry(one.page)
+    worker = one.page.locator(".workers li.noted")
+    expect(worker.locator(".state")).to_have_text("look at it", timeout=ROUND_MS)
+    expect(worker.locator(".reason")).to_contain_text("60% of dead_letters.max_bytes")
+    expect(one.page.locator("#pill.up")).to_have_text("Everything works")
+
+
 def test_new_values_come_by_themselves_and_nothing_is_rebuilt(reader: Open, pilot: Pilot) -> None:
     one = reader()
     one.open(device="elg-env-001")

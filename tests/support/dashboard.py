@@ -101,8 +101,8 @@ class Pilot:
         row = LedgerRow("worker-1", site, "any", hour, received=sum(fields.values()), **fields)
         self.registry.ledger.publish([row])
 
-    def worker(self, *, store: str = "") -> None:
-        """Report a worker that is well, or that cannot write to the store."""
+    def worker(self, *, store: str = "", note: str = "") -> None:
+        """Report a worker that is well, cannot write to the store, or has something to note."""
         self.registry.workers.report(
             WorkerStatus(
                 worker="worker-1",
@@ -114,6 +114,7 @@ class Pilot:
                 spool_bytes=4096,
                 spool_full=False,
                 pending=3,
+                facts={"dead_letters": {"open": 4, "bytes": 4, "note": note}} if note else {},
             )
         )
 
