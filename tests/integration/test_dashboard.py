@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from core.clock import NS_PER_S
+from core.clock import NS_PER_S, SystemClock
 from core.quantities import CATALOGUE
+from core.sinks import CircuitState, SinkReport
 from tests.servers.missing import skipped_when_unavailable
 from tests.servers.waiting import wait_until
 from tests.support.dashboard import (
@@ -278,6 +279,51 @@ def test_names_are_text_and_never_markup(reader: Open, pilot: Pilot) -> None:
         "() => { try { document.body.innerHTML = '<p>'; } catch (error) { return error.name; } }"
     )
     assert refused == "TypeError"
+
+
+def test_further_sinks_are_shown_with_what_waits_and_what_they_missed(
+    reader: Open, pilot: Pilot
+) -> None:
+    now_ns = SystemClock().now_ns()
+    store = SinkReport(name="store", state=CircuitState.CLOSED, since_ns=now_ns)
+    away = SinkReport(
+        name="archive",
+        state=CircuitState.OPEN,
+        reason="no space left",
+        since_ns=now_ns - 120 * NS_PER_S,
+        lag_messages=1,
+        lag_bytes=2048,
+        lag_s=60.0,
+    )
+    gaps = SinkReport(
+        name="park",
+        state=CircuitState.CLOSED,
+        since_ns=now_ns,
+        missed_messages=7,
+        missed_points=7,
+        missed_since_ns=now_ns,
+        missed_until_ns=now_ns,
+    )
+    pilot.worker(sinks=[store])
+    one = reader()
+    one.open()
+    expect(one.page.locator(".health .workers li")).to_have_count(1)
+    expect(one.page.locator(".health .sinks")).to_be_hidden()
+    pilot.worker(sinks=[store, away, gaps])
+    lines = one.page.locator(".health .sinks li")
+    expect(lines).to_have_count(3, timeout=ROUND_MS)
+    expect(lines.nth(0)).to_contain_text("worker-1 → store")
+    expect(lines.nth(1)).to_have_class("down")
+    expect(lines.nth(1)).to_contain_text("waits for the next attempt")
+    expect(lines.nth(1)).to_contain_text("1 message waiting")
+    expect(lines.nth(1).locator(".reason")).to_have_text("no space left")
+    expect(lines.nth(2)).to_contain_text("7 messages missed")
+    french = reader(locale="fr-FR")
+    french.open()
+    expect(french.page.locator(".health .sinks li").nth(1)).to_contain_text(
+        "attend le prochain essai"
+    )
+    expect(french.page.get_by_text("Destinations")).to_be_visible()
 
 
 def test_the_list_is_filtered_by_site_and_by_what_is_searched(reader: Open) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
@@ -17,6 +18,7 @@ from core.clock import NS_PER_S, SystemClock, hour_of
 from core.metrics import Metrics
 from core.reading import Point
 from core.settings import load_settings
+from core.sinks import SINKS_FACT, SinkReport
 from devices.registry import DeadLetter, Device, LedgerRow, Registry, WorkerStatus
 from storage.backends.memory import MemoryStore
 from tests.servers.availability import ServerUnavailableError, find_binary
@@ -101,8 +103,10 @@ class Pilot:
         row = LedgerRow("worker-1", site, "any", hour, received=sum(fields.values()), **fields)
         self.registry.ledger.publish([row])
 
-    def worker(self, *, store: str = "", note: str = "") -> None:
-        """Report a worker that is well, cannot write to the store, or has something to note."""
+    def worker(self, *, store: str = "", note: str = "", sinks: Sequence[SinkReport] = ()) -> None:
+        """Report a worker: well, or not writing to the store, or with something to note."""
+        letters = {"dead_letters": {"open": 4, "bytes": 4, "note": note}} if note else {}
+        told = {SINKS_FACT: [msgspec.to_builtins(sink) for sink in sinks]}
         self.registry.workers.report(
             WorkerStatus(
                 worker="worker-1",
@@ -114,7 +118,7 @@ class Pilot:
                 spool_bytes=4096,
                 spool_full=False,
                 pending=3,
-                facts={"dead_letters": {"open": 4, "bytes": 4, "note": note}} if note else {},
+                facts=letters | told,
             )
         )
 

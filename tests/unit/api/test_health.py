@@ -110,7 +110,12 @@ def test_the_sinks_of_a_worker_are_told_and_a_further_one_makes_nothing_unready(
     world.registry.workers.report(status(facts=facts))
     answer = world.client.get("/health/ready")
     assert answer.status_code == 200
+    assert answer.json()["degraded"] is True
     [worker] = answer.json()["workers"]
+    assert worker["notes"] == [
+        "cannot write to the sink archive: no space left",
+        "the sink archive misses 3 messages; passerelle sinks refill archive",
+    ]
     [first, second] = worker["sinks"]
     assert (first["name"], first["state"], first["reason"]) == ("store", "closed", None)
     assert second == {
