@@ -251,14 +251,17 @@ def test_a_second_influxdb_that_is_dead_costs_nothing_and_is_refilled(
 ) -> None:
     store = influxdb(influxdb2, influxdb2_bucket())
     second = influxdb(influxdb2_server.access, influxdb2_server.access.create_bucket("copy"))
-    sink = {"name": "copy", "max_lag_bytes": 65536, **second}
+    sink = {"name": "copy", **second}
     site = Site(
         tmp_path,
         PASSERELLE_DATA_DIR=str(tmp_path),
         PASSERELLE_SINKS=json.dumps([sink]),
         **{f"PASSERELLE_STORE__{name.upper()}": value for name, value in store.items()},
     )
-    both = load_settings(data_dir=tmp_path, registry={"refresh_s": 0.1}, store=store, sinks=[sink])
+    both = with_sinks(
+        load_settings(data_dir=tmp_path, registry={"refresh_s": 0.1}, store=store),
+        **SinkSettings.model_validate(sink).model_dump() | {"max_lag_bytes": 20_000},
+    )
     with closing(open_store(both)) as primary:
         bench = bench_with(both, None, store=primary)
         publish(bench, 100)
