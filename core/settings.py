@@ -142,8 +142,8 @@ class SinkSettings(StoreSettings):
     max_lag_bytes: int = Field(
         512 * _MIB,
         ge=8 * _MIB,
-        description="Size of what may wait on the worker's disk for this sink alone, bytes; several "
-        "times what one transaction of the spool holds.",
+        description="Size of what may wait on the worker's disk for this sink alone, bytes; "
+        "several times what one transaction of the spool holds.",
     )
     when_behind: Literal["skip", "hold"] = Field(
         "skip",
