@@ -105,7 +105,13 @@ class Delivery:
         return Delivered(points) if self._repeat(lambda: writer.write_lines(lines)) else None
 
     def _as_points(self, batches: Sequence[SpooledBatch]) -> Delivered | None:
-        messages = [message for batch in batches for message in batch.messages()]
+        try:
+            messages = [message for batch in batches for message in batch.messages()]
+        except ValueError as error:  # our own defect: it stays on disk, and is said, not forgotten
+            reason = f"what waits in the spool cannot be read back: {error}; please report it"
+            self._outage.down(reason)
+            self._pause(self._circuit.failed(reason, None))
+            return None
         points = [point for message in messages for point in message.points]
         refused: dict[int, str] = {}
         span = Span(self._stream, batches[0].seq, batches[-1].seq)

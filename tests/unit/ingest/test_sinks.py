@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.clock import NS_PER_S, ManualClock
@@ -316,6 +317,19 @@ def test_points_that_a_further_sink_refuses_are_dead_letters_beside_the_ledger(
     store = MemoryStore()
     emptied(drain(spool, store, clock, sink=STORE_SINK))
     assert spool.totals()["stored"] == 3
+
+
+def test_lines_that_cannot_be_read_back_wait_and_are_told(spool: Spool, clock: ManualClock) -> None:
+    packed = pack([SpooledMessage(ACCOUNT, (Point("s", "d", "environment", 1, {"oops": 1.0}),))])
+    ledger = LedgerDelta()
+    ledger.receive(ACCOUNT, Fate.PENDING)
+    damaged = msgspec.structs.replace(packed, body=b"not a line")
+    spool.commit(packed=damaged, ledger=ledger)
+    store = drain(spool, MemoryStore(), clock, sink=STORE_SINK)
+    assert not store.drain_once()
+    assert store.outage is not None
+    assert "cannot be read back: line 1" in store.outage
+    assert spool.pending == 1
 
 
 def test_the_report_tells_the_circuit_and_how_long_the_oldest_waits(
