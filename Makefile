@@ -22,10 +22,10 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-annotate 
 # More arguments for the program behind a target: make test ARGS="-k spool -x"
 ARGS ?=
 
-.PHONY: help env run test test-servers test-compose benchmark benchmark-servers base-image images lint format lock clean
+.PHONY: help env run test test-servers test-compose benchmark benchmark-sustained benchmark-servers base-image images lint format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env: $(STAMP) ## Make or update the environment, .venv, from requirements.lock
 
@@ -60,8 +60,11 @@ test-servers: env ## Build InfluxDB 2.10 and 1.13 for the tests, once; kept in ~
 benchmark-servers: env ## Build Telegraf too, which `make benchmark` compares with
 	@deploy/test-servers/build telegraf
 
-benchmark: env benchmark-servers ## The same queue of messages taken by Passerelle and by Telegraf
+benchmark: benchmark-servers ## Against Telegraf; formats, stores, latency, backlog (ARGS="telegraf" for one)
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+benchmark-sustained: benchmark-servers ## Minutes at a steady rate, everything here, every message accounted for
+	@$(BIN)/python -m benchmarks.sustained $(ARGS)
 
 base-image: ## Make debian:bookworm-slim from Debian's packages where it cannot be pulled
 	@deploy/test-images/build base

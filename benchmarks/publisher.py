@@ -1,113 +1,264 @@
-"""Publishing at QoS 1 faster than what is measured: packets made beforehand, one socket.
+"""A publisher at QoS 1 that costs a few microseconds of CPU a message, in one thread.
 
-Not a client for anything else: it speaks just enough of MQTT 3.1.1 (sections 3.1, 3.3, 3.4).
+`fill` publishes a number of messages as fast as the broker acknowledges them. `pace` is an open
+loop: message number k is due at start + k / rate whatever the broker does, and carries that instant
+as its own time. When the broker or this process falls behind, what is due is sent late, not left
+out, and a latency measured from the message's own time includes the delay: nothing is hidden by
+publishing less while things are slow (no coordinated omission).
+
+Packets of many messages leave in one send, and PUBACKs are counted, not taken apart: a broker
+acknowledges the messages of one connection in their order (MQTT 3.1.1, section 4.6).
+
+`python -m benchmarks.publisher --port PORT --rate 1000 --seconds 10 --report FILE` is `pace` in a
+process of its own.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+import argparse
+import math
+import selectors
+import time
+from collections.abc import Callable
+from pathlib import Path
 
-from core.clock import iso
+import msgspec
 
-NS_PER_MS = 1_000_000
-"""Between the instants of two messages, nanoseconds."""
-_PUBACK_BYTES = 4
-_WINDOW = 2000
-_TIMEOUT_S = 120.0
+from benchmarks import mqtt
+from benchmarks.workload import PASSERELLE_JSON, Workload
+
+_WINDOW = 20_000
+_MAX_ID = 0xFFFF
+_CHUNK = 500
+_TICK_S = 0.005
+_STALL_S = 60.0
+_STEP_MS = 1000
 
 
-def message(number: int, *, devices: int, start_ns: int, boot: int = 1) -> tuple[bytes, bytes]:
-    """Return topic and payload of the message of that number, in Passerelle's JSON.
+class Published(msgspec.Struct, frozen=True):
+    """What was published.
 
-    Args:
-        number: from 0; the devices take turns, each with instants a millisecond apart.
-        devices: how many.
-        start_ns: instant of the first, nanoseconds since the epoch.
-        boot: boot counter of the devices, which count their messages from 0 in each.
+    Attributes:
+        acknowledged: messages whose PUBACK came: all of them.
+        seconds: from the first send to the last PUBACK.
+        cpu_s: CPU that this process used for it.
+        began_ns: wall clock of the first send.
+        late_ms: the longest that a message was sent after it was due; 0 for `fill`.
     """
-    device, seq = number % devices, number // devices
-    instant = iso(start_ns + number * NS_PER_MS).encode()
-    payload = (
-        b'{"seq":%d,"boot":%d,"t":"%b","v":{"air_temperature":%.3f,"relative_humidity":%.2f,'
-        b'"barometric_pressure":%.1f}}'
-        % (
-            seq,
-            boot,
-            instant,
-            20 + number % 4999 / 1000,
-            40 + number % 1999 / 100,
-            990 + number % 61,
-        )
-    )
-    return b"passerelle/v1/elgazala/bench-%05d/telemetry" % device, payload
+
+    acknowledged: int
+    seconds: float
+    cpu_s: float
+    began_ns: int
+    late_ms: float = 0.0
 
 
-def packet(topic: bytes, payload: bytes, mid: int) -> bytes:
-    """Return a PUBLISH at QoS 1."""
-    body = struct.pack("!H", len(topic)) + topic + struct.pack("!H", mid) + payload
-    length, size = bytearray(), len(body)
-    while True:
-        size, digit = divmod(size, 128)
-        length.append(digit | (0x80 if size else 0))
-        if not size:
-            return b"\x32" + bytes(length) + body
+class _Link:
+    """One connection: what is to be sent, and how much is not acknowledged."""
+
+    def __init__(self, *, port: int, client_id: str) -> None:
+        self.connection = mqtt.Connection(port=port, client_id=client_id)
+        self.socket = self.connection.socket
+        self.socket.settimeout(0.0)
+        self.in_flight = 0
+        self.acknowledged = 0
+        self.next_id = 0
+        self.parts: list[bytes] = []
+        self._waiting = b""
+        self._split = b""
+
+    def send(self) -> None:
+        """Send as much as the socket takes."""
+        if self.parts:
+            self._waiting += b"".join(self.parts)
+            self.parts.clear()
+        while self._waiting:
+            try:
+                sent = self.socket.send(self._waiting)
+            except BlockingIOError:
+                return
+            self._waiting = self._waiting[sent:]
+
+    def collect(self) -> None:
+        """Count the PUBACKs that have come."""
+        try:
+            data = self._split + self.socket.recv(1 << 18)
+        except BlockingIOError:
+            return
+        if not data:
+            raise mqtt.BrokerError("the broker closed the connection")
+        whole = len(data) & ~3
+        self._split = data[whole:]
+        count = whole // 4
+        if data[:whole:4] != b"\x40" * count:
+            raise mqtt.BrokerError(f"the broker sent something else than PUBACKs: {data[:16]!r}")
+        self.acknowledged += count
+        self.in_flight -= count
 
 
 class Publisher:
-    """A connection that publishes.
+    """Some connections to a broker on this machine, over which the devices' messages are spread.
 
     Args:
-        host: of the broker.
-        port: of the broker.
-        name: client identifier.
-
-    Attributes:
-        acknowledged: messages that the broker has acknowledged.
+        port: of the broker on 127.0.0.1.
+        workload: the devices and how they write.
+        connections: how many; a device always uses the same one.
+        name: start of the client identifiers.
     """
 
-    def __init__(self, *, host: str, port: int, name: str) -> None:
-        self._link = socket.create_connection((host, port), timeout=_TIMEOUT_S)
-        self._sent = 0
-        self.acknowledged = 0
-        self._part = 0
-        identifier = name.encode()
-        variable = b"\x00\x04MQTT\x04\x02\x00\x00" + struct.pack("!H", len(identifier)) + identifier
-        self._link.sendall(bytes([0x10, len(variable)]) + variable)
-        if self._link.recv(4) != b"\x20\x02\x00\x00":
-            raise ConnectionError(f"the broker at {host}:{port} refused the connection")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
+    def __init__(
+        self, *, port: int, workload: Workload, connections: int = 4, name: str = "bench-publisher"
     ) -> None:
-        self._link.close()
+        self._payload = workload.convention.payload
+        self._topics = workload.topics()
+        self._links = [
+            _Link(port=port, client_id=f"{name}-{number}") for number in range(connections)
+        ]
+        self._heads: dict[int, bytes] = {}
+        self._selector = selectors.DefaultSelector()
+        for link in self._links:
+            self._selector.register(link.socket, selectors.EVENT_READ, link)
 
-    def publish(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
-        """Publish messages; return once no more than a window of them is unacknowledged."""
-        packets = []
-        for topic, payload in messages:
-            self._sent += 1
-            packets.append(packet(topic, payload, self._sent % 65535 + 1))
-        self._link.sendall(b"".join(packets))
-        self._read(self._sent - _WINDOW)
+    def fill(self, messages: int, *, start_ms: int, first_seq: int = 0) -> Published:
+        """Publish as fast as the broker acknowledges; return when all are acknowledged.
 
-    def finish(self) -> None:
-        """Wait until the broker has acknowledged everything."""
-        self._read(self._sent)
+        Args:
+            messages: how many.
+            start_ms: instant of the first message of each device; the next ones follow by a second.
+            first_seq: number of the first message of each device.
 
-    def _read(self, least: int) -> None:
-        while self.acknowledged < least:
-            data = self._link.recv(262_144)
-            if not data:
-                raise ConnectionError("the broker closed the connection")
-            self._part += len(data)
-            self.acknowledged, _ = divmod(self._part, _PUBACK_BYTES)
+        Raises:
+            BrokerError: the broker closed a connection, or acknowledged nothing for a minute.
+        """
+        began, cpu, began_ns = time.perf_counter(), time.process_time(), time.time_ns()
+        devices = len(self._topics)
+        window = _WINDOW // len(self._links)
+        sent = 0
+
+        def at_ms(index: int) -> int:
+            seq, device = divmod(index, devices)
+            return start_ms + seq * _STEP_MS + device
+
+        def more() -> float:
+            nonlocal sent
+            while sent < messages and all(link.in_flight < window for link in self._links):
+                until = min(messages, sent + _CHUNK)
+                self._write(sent, until, at_ms, first_seq)
+                sent = until
+            return math.inf if sent == messages else 0.0
+
+        self._run(messages, more)
+        return Published(messages, time.perf_counter() - began, time.process_time() - cpu, began_ns)
+
+    def pace(self, *, rate: float, seconds: float) -> Published:
+        """Publish `rate` messages a second for `seconds`, each when it is due, whatever happens.
+
+        Raises:
+            ValueError: the rate is such that two messages of a device had the same millisecond.
+            BrokerError: the broker closed a connection, or acknowledged nothing for a minute.
+        """
+        if len(self._topics) < rate / 1000:
+            raise ValueError(f"{rate:g} messages/s need {math.ceil(rate / 1000)} devices or more")
+        messages = round(rate * seconds)
+        cpu = time.process_time()
+        began_ns, began = time.time_ns(), time.perf_counter()
+        start_ms = began_ns // 1_000_000
+        per_ms = rate / 1000
+        sent = 0
+        late_s = 0.0
+
+        def at_ms(index: int) -> int:
+            return start_ms + int(index / per_ms)
+
+        def more() -> float:
+            nonlocal sent, late_s
+            now_s = time.perf_counter() - began
+            until = min(messages, int(now_s * rate) + 1)
+            if until > sent and all(link.in_flight < _MAX_ID - _CHUNK for link in self._links):
+                until = min(until, sent + _CHUNK * len(self._links))
+                late_s = max(late_s, now_s - sent / rate)
+                self._write(sent, until, at_ms, 0)
+                sent = until
+            return math.inf if sent == messages else began + now_s + _TICK_S
+
+        self._run(messages, more)
+        taken = time.perf_counter() - began
+        return Published(messages, taken, time.process_time() - cpu, began_ns, late_s * 1000)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._selector.close()
+        for link in self._links:
+            link.socket.settimeout(1.0)
+            link.connection.close()
+
+    def _write(self, first: int, until: int, at_ms: Callable[[int], int], first_seq: int) -> None:
+        """Put the packets of these messages into their connections' hands."""
+        devices, links, heads = len(self._topics), self._links, self._heads
+        for index in range(first, until):
+            seq, device = divmod(index, devices)
+            link = links[device % len(links)]
+            payload = self._payload(first_seq + seq, at_ms(index), index)
+            topic = self._topics[device]
+            size = len(topic) + 2 + len(payload)
+            head = heads.get(size)
+            if head is None:
+                head = heads[size] = mqtt.publish_head(size)
+            link.next_id = link.next_id % _MAX_ID + 1
+            link.parts += (head, topic, link.next_id.to_bytes(2), payload)
+            link.in_flight += 1
+
+    def _run(self, messages: int, more: Callable[[], float]) -> None:
+        """Send and collect until everything is acknowledged.
+
+        Args:
+            messages: how many there will be.
+            more: writes what is due, and returns when to call again (`time.perf_counter`): never,
+                0 for as soon as PUBACKs came.
+        """
+        before = sum(link.acknowledged for link in self._links)
+        acknowledged, progress_s = 0, time.perf_counter()
+        while acknowledged < messages:
+            again_s = more()
+            for link in self._links:
+                link.send()
+            now_s = time.perf_counter()
+            blocked = any(link._waiting for link in self._links)  # noqa: SLF001 - one module
+            wait_s = 1.0 if again_s in (0.0, math.inf) else max(0.0, again_s - now_s)
+            if 0 < again_s < math.inf:
+                time.sleep(wait_s)  # PUBACKs are collected once a tick, many at a time
+                wait_s = 0.0
+            for key, _events in self._selector.select(min(wait_s, _TICK_S) if blocked else wait_s):
+                key.data.collect()
+            total = sum(link.acknowledged for link in self._links) - before
+            if total > acknowledged:
+                acknowledged, progress_s = total, now_s
+            elif now_s - progress_s > _STALL_S:
+                raise mqtt.BrokerError(
+                    f"the broker acknowledged {acknowledged} of {messages} messages, and nothing "
+                    f"more for {_STALL_S:g} s"
+                )
+
+
+def main() -> None:
+    """Publish at a rate and write what was published."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--rate", type=float, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--report", type=Path, required=True)
+    asked = parser.parse_args()
+    publisher = Publisher(
+        port=asked.port,
+        workload=Workload(PASSERELLE_JSON, asked.devices),
+        connections=asked.connections,
+    )
+    published = publisher.pace(rate=asked.rate, seconds=asked.seconds)
+    publisher.close()
+    asked.report.write_bytes(msgspec.json.encode(published))
+
+
+if __name__ == "__main__":
+    main()

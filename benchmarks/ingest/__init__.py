@@ -1,1 +1,1 @@
-"""Passerelle and its peers on the same queue of messages."""
+"""From a full queue at the broker to the store: Passerelle and Telegraf, in turn."""

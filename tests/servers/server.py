@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
+from tests.servers.process import ServerProcess
 from tests.servers.runner import Runner
 from tests.servers.waiting import wait_until
 
@@ -29,6 +30,11 @@ class Server(ABC):
     def running(self) -> bool:
         """Whether its process or container is alive."""
         return self._runner.running
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None before its first start, and where a container runs it."""
+        return self._runner.pid if isinstance(self._runner, ServerProcess) else None
 
     def start(self) -> None:
         """Start it and wait until it answers.
