@@ -17,6 +17,7 @@ _PUBLISH_QOS1 = b"\x32"
 _CLEAN = 0x02
 _QOS = 0x06
 _TIMEOUT_S = 30.0
+_SYS_QUIET_S = 2.0
 DROPPED = "$SYS/broker/publish/messages/dropped"
 """Mosquitto's count of messages that it acknowledged and then dropped."""
 
@@ -90,11 +91,7 @@ class Connection:
         """Subscribe, and return the payload of the first message on this very topic."""
         self.socket.sendall(subscribe(topic))
         self.expect(_SUBACK)
-        head, body = self.packet()
-        if head & 0xF0 != _PUBLISH:
-            raise BrokerError(f"expected a message on {topic}, the broker sent {head:#x}")
-        identifier = 2 if head & _QOS else 0
-        return body[2 + int.from_bytes(body[:2], "big") + identifier :]
+        return _payload(*self.packet())
 
     def expect(self, kind: int) -> bytes:
         """Return the body of the next packet.
@@ -145,10 +142,39 @@ def forget_session(*, port: int, client_id: str) -> None:
     Connection(port=port, client_id=client_id, clean=True).close()
 
 
-def dropped(*, port: int) -> int:
-    """Return how many messages Mosquitto dropped since its start, silently."""
-    with Connection(port=port, client_id="bench-dropped") as connection:
-        return int(connection.first(DROPPED))
+class Drops:
+    """Mosquitto's count of the messages that it dropped, watched from early on.
+
+    The broker tells it once and again when it changes, and keeps what it told for a minute only: so
+    it is subscribed soon after the broker's start, and read at the end.
+
+    Args:
+        port: of the broker on 127.0.0.1.
+    """
+
+    def __init__(self, *, port: int) -> None:
+        self._connection = Connection(port=port, client_id="bench-drops")
+        self._count = int(self._connection.first(DROPPED))
+
+    def count(self) -> int:
+        """Return how many were dropped since the broker's start; takes two of its intervals."""
+        self._connection.socket.settimeout(_SYS_QUIET_S)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._count = int(_payload(*self._connection.packet()))
+        return self._count
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+
+def _payload(head: int, body: bytes) -> bytes:
+    """Return the payload of a PUBLISH."""
+    if head & 0xF0 != _PUBLISH:
+        raise BrokerError(f"expected a message, the broker sent {head:#x}")
+    identifier = 2 if head & _QOS else 0
+    return body[2 + int.from_bytes(body[:2], "big") + identifier :]
 
 
 def _split(data: bytes) -> tuple[int, bytes, bytes] | None:

@@ -117,6 +117,8 @@ def measure(
         for client_id in contender.client_ids(stage):
             stack.callback(mqtt.forget_session, port=stage.broker_port, client_id=client_id)
         (worker,) = start_worker(servers, stage, contender, stack)
+        drops = mqtt.Drops(port=stage.broker_port)
+        stack.callback(drops.close)
         api_child, api = _start_api(stage, contender, stack)
         publisher = publisher_process(stage, rate=messages_s, seconds=seconds, devices=devices)
         stack.callback(publisher.kill)
@@ -130,7 +132,7 @@ def measure(
         usage = meter.read(run)
         asked = caller.finish()
         account = _settled(api, expected=run.published.acknowledged + run.probes)
-        dropped = mqtt.dropped(port=stage.broker_port)
+        dropped = drops.count()
         values = stage.bucket.values()
         worker.stop()
         api_child.stop()

@@ -1,12 +1,12 @@
 """One run: a queue waits at the broker, programs take it, and the store is asked until it has all.
 
 1. The programs start, subscribe under their own names, store one message, and stop. Their sessions
-   stay at the broker.
+   stay at the broker. What that cost from their connection on is what any run costs once.
 2. The queue is filled: every message waits in the programs' own session.
 3. The programs start again. Time runs from the moment the broker takes their connection until a
-   count in the store says that every message is there. CPU up to that connection is the start-up;
-   CPU from there to the end of an orderly stop is what the messages cost, with acknowledging,
-   accounting and closing. Memory is the greatest resident size while they run.
+   count in the store says that every message is there. CPU from the connection to the end of an
+   orderly stop, less what it costs once, is what the messages cost: acknowledging and accounting
+   are in it, importing and closing are not. Memory is the greatest resident size while they run.
 
 Every contender goes through the same, and the count is the same query. A message that does not
 reach the store is an error, not a footnote.
@@ -48,6 +48,7 @@ class QueueRun(msgspec.Struct, frozen=True):
         seconds: from the first connection to everything stored.
         cpu_s: CPU of the programs, of their whole life.
         startup_cpu_s: the part of it before the broker took their connection.
+        once_cpu_s: CPU after the connection in a run with one message.
         peak_mib: greatest resident memory of one program, MiB.
         fill: how the queue was filled.
     """
@@ -58,6 +59,7 @@ class QueueRun(msgspec.Struct, frozen=True):
     seconds: float
     cpu_s: float
     startup_cpu_s: float
+    once_cpu_s: float
     peak_mib: float
     fill: Published
 
@@ -68,8 +70,13 @@ class QueueRun(msgspec.Struct, frozen=True):
 
     @property
     def cpu_us(self) -> float:
-        """CPU for each message without the start-up, microseconds."""
-        return (self.cpu_s - self.startup_cpu_s) / self.messages * 1e6
+        """CPU for each message without what a run costs once, microseconds."""
+        return (self.cpu_s - self.fixed_cpu_s) / self.messages * 1e6
+
+    @property
+    def fixed_cpu_s(self) -> float:
+        """CPU that a run costs however many messages there are: start, connect, stop."""
+        return self.startup_cpu_s + self.once_cpu_s
 
     @property
     def lost(self) -> int:
@@ -113,7 +120,7 @@ def run_queue(
             stack.callback(child.kill)
         publisher = Publisher(port=stage.broker_port, workload=workload)
         stack.callback(publisher.close)
-        _start_once(servers, stage, contender, children, publisher)
+        once_cpu_s = _cpu_once(servers, stage, contender, children, publisher)
         start_ms = newest_now_ms(workload, messages)
         fill = publisher.fill(messages, start_ms=start_ms, first_seq=1)
         started = start(servers, stage, contender, children)
@@ -123,7 +130,17 @@ def run_queue(
         cpu_s = sum(child.stop() for child in children)
         _check_values(contender, stage, stored)
         _check_account(contender, stage, expected=messages + 1, stored=stored)
-    return QueueRun(contender.name, messages, stored - 1, seconds, cpu_s, started.cpu_s, peak, fill)
+    return QueueRun(
+        contender=contender.name,
+        messages=messages,
+        stored=stored - 1,
+        seconds=seconds,
+        cpu_s=cpu_s,
+        startup_cpu_s=started.cpu_s,
+        once_cpu_s=once_cpu_s,
+        peak_mib=peak,
+        fill=fill,
+    )
 
 
 def newest_now_ms(workload: Workload, messages: int) -> int:
@@ -168,15 +185,16 @@ def start(servers: Servers, stage: Stage, contender: Contender, children: list[C
 
 def start_subscribed(
     servers: Servers, stage: Stage, contender: Contender, children: list[Child]
-) -> None:
+) -> Started:
     """Start the programs for the first time; return when all their subscriptions are granted."""
-    start(servers, stage, contender, children)
+    started = start(servers, stage, contender, children)
     for client_id in contender.client_ids(stage):
         wait_until(
             partial(servers.subscribed, client_id),
             seconds=_CONNECT_S,
             what=f"the subscription of {client_id} is granted",
         )
+    return started
 
 
 def wait_stored(
@@ -197,23 +215,26 @@ def wait_stored(
         time.sleep(max(_POLL_S, _POLL_SHARE * (now_s - asked_s)))
 
 
-def _start_once(
+def _cpu_once(
     servers: Servers,
     stage: Stage,
     contender: Contender,
     children: list[Child],
     publisher: Publisher,
-) -> None:
-    """Have the programs make their sessions, store one message, and stop."""
-    start_subscribed(servers, stage, contender, children)
+) -> float:
+    """Have the programs make their sessions, store one message, and stop.
+
+    Returns:
+        The CPU seconds that they used from their connection to their end.
+    """
+    started = start_subscribed(servers, stage, contender, children)
     # Older than every message of the queue, by less than what counts as late.
     publisher.fill(1, start_ms=time.time_ns() // 1_000_000 - _OLDER_MS, first_seq=0)
     stored = wait_stored(contender, stage, children, expected=1, stall_s=_CONNECT_S)
     if stored != 1:
         said = "\n".join(child.output()[-2000:] for child in children)
         raise MessagesLostError(f"{contender.name} did not store one message\n{said}")
-    for child in children:
-        child.stop()
+    return sum(child.stop() for child in children) - started.cpu_s
 
 
 def _check_values(contender: Contender, stage: Stage, stored: int) -> None:

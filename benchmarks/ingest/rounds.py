@@ -103,14 +103,14 @@ def rounds_table(report: QueueReport, *, base: str) -> str:
                 f"{statistics.median(cpus):.1f}",
                 f"{cpus[0]:.1f} to {cpus[-1]:.1f}",
                 f"{statistics.median(cpus) / base_cpu:.2f}",
-                f"{statistics.median([run.startup_cpu_s for run in runs]):.2f}",
+                f"{statistics.median([run.fixed_cpu_s for run in runs]):.2f}",
                 f"{max(run.peak_mib for run in runs):.0f}",
                 f"{sum(run.lost for run in runs):,}",
             ]
         )
     head = [
         "", "messages/s", "runs", f"/ {base}", "µs CPU a message", "runs", f"/ {base}",
-        "start-up, s CPU", "peak memory, MiB", "lost",
+        "once a run, s CPU", "peak memory, MiB", "lost",
     ]  # fmt: skip
     return table(head, rows)
 
