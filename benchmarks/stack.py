@@ -76,6 +76,7 @@ def running_servers(directory: Path, *, in_memory: bool = False) -> Iterator[Ser
         NotOnDiskError: the directory is in memory.
         ServerUnavailableError: a server is not on this machine.
     """
+    directory = directory.absolute()  # the servers work elsewhere
     directory.mkdir(parents=True, exist_ok=True)
     if not in_memory and filesystem(directory) in {"tmpfs", "ramfs"}:
         raise NotOnDiskError(f"{directory} is in memory; name a directory on a disk: --directory")
