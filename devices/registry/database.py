@@ -8,6 +8,8 @@ is locked by the row of the revision counter, so those writers come one after th
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ from devices.registry.tables import revision
 
 WAIT_S = 30.0
 """How long a transaction waits for another one's lock, seconds."""
+_LOOK_AGAIN_S = 0.02
 _ANY_LANGUAGE = "und-x-icu"
 _UNDEFINED = ("42P01", "42703")  # PostgreSQL: undefined table, undefined column
 
@@ -149,13 +152,32 @@ def _sqlite(url: URL, wait_s: float) -> Engine:
 
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _keep_a_log(connection, wait_s)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
         connection.create_function("lower", 1, _lower, deterministic=True)
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_a_log(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Have SQLite write ahead to a log.
+
+    Changing a new file to it needs the file for oneself, and SQLite does not wait for that: of
+    processes that start at once, all but one are told that the database is locked.
+    """
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
 
 
 def _postgresql(url: URL, wait_s: float) -> Engine:

@@ -190,3 +190,30 @@ def test_what_was_written_before_a_kill_is_there_after_it(path: Path, registry: 
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
+
+
+def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE one (n INTEGER)")
+    other.execute("BEGIN IMMEDIATE")
+    ending = threading.Timer(0.2, lambda: other.execute("COMMIT"))
+    ending.start()
+    database = Database(f"sqlite:///{file}")
+    with database.read() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+    database.close()
+    ending.join()
+    other.close()
+
+
+def test_a_file_that_stays_locked_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "registry.db"
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("CREATE TABLE one (n INTEGER)")
+    other.execute("BEGIN IMMEDIATE")
+    database = Database(f"sqlite:///{file}", wait_s=0.1)
+    with pytest.raises(RegistryUnavailableError, match="database is locked"), database.read():
+        pass
+    database.close()
+    other.close()
