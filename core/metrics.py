@@ -70,6 +70,11 @@ class Metrics:
         self.spool_pending = Gauge(
             "passerelle_spool_pending_messages", "Messages on disk, not yet stored.", registry=r
         )
+        self.spools_set_aside = Gauge(
+            "passerelle_spools_set_aside",
+            "Damaged spool files of this worker that wait for `passerelle spool salvage`.",
+            registry=r,
+        )
         self.spool_full = Gauge(
             "passerelle_spool_full",
             "1 while acknowledging has stopped for lack of room.",

@@ -7,7 +7,7 @@ import sys
 import threading
 from types import FrameType
 
-from core.clock import SystemClock
+from core.clock import Clock, SystemClock
 from core.errors import ConfigurationError, PasserelleError
 from core.logs import configure_logging, logger
 from core.metrics import Metrics
@@ -21,18 +21,25 @@ from storage.factory import open_store
 _log = logger("ingest")
 
 
-def run(settings: Settings, *, stopping: threading.Event, checkpoint: Pass = pass_by) -> None:
+def run(
+    settings: Settings,
+    *,
+    stopping: threading.Event,
+    checkpoint: Pass = pass_by,
+    clock: Clock | None = None,
+) -> None:
     """Run a worker until `stopping` is set.
 
     Args:
         settings: all of them.
         stopping: set to end it.
         checkpoint: called as a batch passes `ingest.checkpoint`.
+        clock: the time; None: the machine's.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     metrics = Metrics()
     registry = Registry.open(settings.registry_url, clock=clock)
     try:

@@ -32,6 +32,7 @@ from ingest.ledger import Fate
 from ingest.preview import Preview
 from ingest.progress import ProgressTable
 from ingest.spool import KeptDeadLetter, Settlement, Spool
+from ingest.spool_schema import is_damage
 from ingest.validate import ClockPolicy
 from storage.line_protocol import line_of
 
@@ -287,10 +288,12 @@ class Accept:
                 with self._metrics.commits.time():
                     self._write(batch)
             except sqlite3.Error as error:
-                self._outage.down(
-                    f"{self._spool.path} cannot be written: {error}; nothing is acknowledged "
-                    "until it can"
+                remedy = (
+                    "a worker that is started anew sets it aside and begins another"
+                    if is_damage(error)
+                    else "nothing is acknowledged until it can"
                 )
+                self._outage.down(f"{self._spool.path} cannot be written: {error}; {remedy}")
                 if self._stopping.wait(1.0):
                     return False
                 continue

@@ -53,6 +53,7 @@ class Reporter:
         directory: refreshed when the registry changed.
         limits: bounds of the decoder.
         worker: name of the worker.
+        published: name under which the spool's account and dead letters are told.
         clock: the time.
         metrics: `report_*`.
         interval_s: how often, seconds.
@@ -73,6 +74,7 @@ class Reporter:
         directory: Directory,
         limits: Limits,
         worker: str,
+        published: str,
         clock: Clock,
         metrics: Metrics,
         health: Callable[[], tuple[bool, str, str]],
@@ -87,6 +89,7 @@ class Reporter:
         self._directory = directory
         self._limits = limits
         self._worker = worker
+        self._published = published
         self._clock = clock
         self._metrics = metrics
         self._health = health
@@ -102,7 +105,7 @@ class Reporter:
             registry=registry,
             spool=spool,
             accept=accept,
-            worker=worker,
+            worker=published,
             clock=clock,
             metrics=metrics,
             max_pending_bytes=max_pending_bytes,
@@ -210,7 +213,7 @@ class Reporter:
                 ends = self._spool.letters.ends([one.id for one in some])
                 self._registry.dead_letters.publish(
                     [
-                        dead_letter.record(one, worker=self._worker, end=ends.get(one.id))
+                        dead_letter.record(one, worker=self._published, end=ends.get(one.id))
                         for one in some
                     ]
                 )
@@ -250,7 +253,7 @@ class Reporter:
 
     def _row(self, line: LedgerLine) -> LedgerRow:
         return LedgerRow(
-            worker=self._worker,
+            worker=self._published,
             site=line.account.site,
             device=line.account.device,
             hour=line.account.hour,

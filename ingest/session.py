@@ -223,7 +223,10 @@ class BrokerSession:
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self._outage.down(f"{self._address} refused the connection: {reason}")
+            refused = f"{self._address} refused the connection: {reason}"
+            if self._outage.reason not in {None, refused}:  # it is away for another reason now
+                _log.warning("broker_refuses", reason=refused)
+            self._outage.down(refused)
             return
         with self._lock:
             self._resumed = bool(flags.session_present)

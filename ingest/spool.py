@@ -142,6 +142,11 @@ class Spool:
         self.letters = LetterStore(db=self._db, lock=self._lock, transaction=self._transaction)
 
     @property
+    def used(self) -> bool:
+        """Whether anything was ever counted in it."""
+        return self._version > 0
+
+    @property
     def identity(self) -> int:
         """A number that tells this spool from every other: positions in it are told with it."""
         if not self.cursor(_IDENTITY):

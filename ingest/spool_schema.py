@@ -24,6 +24,12 @@ from core.errors import ConfigurationError
 from ingest.missed import MISSED_SCHEMA
 
 SCHEMA_VERSION = 2
+DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""What SQLite says of a file whose content is wrong, as against a disk that does not answer."""
+
+
+class DamagedSpoolError(ConfigurationError):
+    """The spool's file is there, and its content is not what was written."""
 
 _SCHEMA = (
     """
@@ -105,8 +111,9 @@ def open_spool(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connect
         check_same_thread: as `sqlite3.connect`.
 
     Raises:
-        ConfigurationError: the file cannot be opened, is not a spool, is damaged, or was written by
-            a later version. It is left as it is.
+        DamagedSpoolError: its content is damaged. It is left as it is.
+        ConfigurationError: the file cannot be opened, is not a spool, or was written by another
+            version. It is left as it is.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,14 +126,21 @@ def open_spool(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connect
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
+        if is_damage(error):
+            raise DamagedSpoolError(f"the spool {path} is damaged: {error}") from None
         raise ConfigurationError(
-            f"the spool {path} cannot be used: {error}. It was left as it is; move it aside to "
-            "start with an empty one, and keep it: its messages are in no other place"
+            f"the spool {path} cannot be used: {error}. It was left as it is, and its messages are "
+            "in no other place: see that its disk can be written and has room, then start again"
         ) from None
     except ConfigurationError:
         connection.close()
         raise
     return connection
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Say whether SQLite found the content of the file wrong."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -150,3 +164,5 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"the spool {path} has format {version}, this program reads {SCHEMA_VERSION}; "
             "use the version of Passerelle that wrote it to drain it"
         )
+    elif (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise DamagedSpoolError(f"the spool {path} is damaged: {found}")

@@ -20,13 +20,14 @@ from devices.seeding import prepare
 from ingest.accept import Accept
 from ingest.arrival import Source
 from ingest.checkpoint import Pass, pass_by
+from ingest.damaged import files_set_aside, open_or_set_aside, published_name
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.drain import Bound, Drain
 from ingest.judge import Facts
 from ingest.letter_bounds import LetterBounds
 from ingest.report import Reporter
 from ingest.source import new_source
-from ingest.spool import STORE_SINK, Spool
+from ingest.spool import STORE_SINK
 from ingest.validate import ClockPolicy
 from storage.factory import open_sinks
 from storage.ports import PointWriter
@@ -89,6 +90,7 @@ class Worker:
 
     Raises:
         ConfigurationError: a setting is wrong, or the spool cannot be opened.
+        RegistryUnavailableError: the registry does not answer.
     """
 
     def __init__(
@@ -120,9 +122,12 @@ class Worker:
             metrics=metrics,
         )
         self._own_sinks = open_sinks(settings) if sinks is None else {}
-        self._spool = Spool(
-            path=settings.spool_path, sinks=(STORE_SINK, *(sink.name for sink in settings.sinks))
+        self._spool = open_or_set_aside(
+            path=settings.spool_path,
+            sinks=(STORE_SINK, *(sink.name for sink in settings.sinks)),
+            clock=clock,
         )
+        metrics.spools_set_aside.set(len(files_set_aside(settings.spool_path)))
         self._bounds = LetterBounds(
             letters=self._spool.letters,
             settings=settings.dead_letters,
@@ -176,6 +181,7 @@ class Worker:
             directory=self._directory,
             limits=limits_of(settings),
             worker=ingest.worker,
+            published=published_name(self._spool, registry=registry, worker=ingest.worker),
             clock=clock,
             metrics=metrics,
             health=self._health,

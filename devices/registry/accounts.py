@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, func, or_, select, tuple_
 
 from core.errors import ConflictError
 from devices.registry.database import Database
 from devices.registry.records import LedgerRow, WorkerStatus
 from devices.registry.rows import upsert
-from devices.registry.tables import NAME, SLUG, ledger, workers
+from devices.registry.tables import NAME, SLUG, dead_letters, ledger, workers
 from devices.registry.text import account_name, account_names, clipped
 
 _COUNTS = (
@@ -114,6 +114,22 @@ class LedgerRepository:
                 LedgerRow(worker="", hour=0, **{name: _plain(value) for name, value in row.items()})
                 for row in connection.execute(query).mappings()
             ]
+
+    def generations(self, worker: str) -> int:
+        """Return how many spools of a worker have told an account or dead letters so far.
+
+        Their rows are called `worker`, `worker.2`, `worker.3`.
+        """
+        found = 0
+        with self._database.read() as connection:
+            for column in (ledger.c.worker, dead_letters.c.worker):
+                query = select(column).where(
+                    or_(column == worker, column.startswith(f"{worker}.", autoescape=True))
+                )
+                for name in connection.scalars(query.distinct()):
+                    number = name.removeprefix(worker).removeprefix(".")
+                    found = max(found, int(number) if number else 1)
+        return found
 
     def totals(
         self,

@@ -116,7 +116,7 @@ def test_a_queue_taken_by_the_worker_is_counted_in_store_and_account(
 ) -> None:
     result = run(servers, Passerelle(), convention)
     assert (result.messages, result.stored, result.lost) == (MESSAGES, MESSAGES, 0)
-    assert 0 < result.startup_cpu_s < result.fixed_cpu_s < result.cpu_s
+    assert 0 < result.startup_cpu_s < min(result.fixed_cpu_s, result.cpu_s)
 
 
 class Forgetful(Passerelle):

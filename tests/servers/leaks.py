@@ -35,9 +35,14 @@ def _nothing_left_behind() -> Iterator[None]:
     except TimeoutError:
         names = sorted(thread.name for thread in threads())
         pytest.fail(f"the test left threads behind: {', '.join(names)}", pytrace=False)
-    left = [task for task in _pending_tasks() if task not in tasks_before]
-    if left:
-        names = sorted(f"{task.get_name()} ({task.get_coro()})" for task in left)
+
+    def tasks() -> list[asyncio.Task[Any]]:
+        return [task for task in _pending_tasks() if task not in tasks_before]
+
+    try:
+        wait_until(lambda: not tasks(), seconds=_GRACE_SECONDS, what="its tasks ended")
+    except TimeoutError:
+        names = sorted(f"{task.get_name()} ({task.get_coro()})" for task in tasks())
         pytest.fail(f"the test left asyncio tasks pending: {', '.join(names)}", pytrace=False)
 
 

@@ -151,7 +151,7 @@ def _configuration(
             ]
     if options.username is not None:
         passwords = directory / "passwords"
-        passwords.write_text(f"{options.username}:{_hashed(options.password or '')}\n")
+        passwords.write_text(password_line(options.username, options.password or ""))
         lines.append(f"password_file {passwords}")
     if certificates is not None:
         lines += [
@@ -161,6 +161,11 @@ def _configuration(
             f"require_certificate {_boolean(value=options.client_certificates)}",
         ]
     return lines
+
+
+def password_line(username: str, password: str) -> str:
+    """Return a line of a password file, `passwords` in the broker's directory."""
+    return f"{username}:{_hashed(password)}\n"
 
 
 def _boolean(*, value: bool) -> str:

@@ -6,9 +6,9 @@ whole or a single point refused alone. Writing a point again changes nothing, so
 what was stored on the way.
 
 That takes at most twice as many requests as there are points, and a few dozen when a few points are
-refused. The one reason for which a server refuses many points is their age: retention is a limit in
-time, so the parts are taken newest first, and when a point is refused alone for its age, all older
-ones are refused too without being sent.
+refused. A part of which the server says that it dropped as many points as were sent is refused
+whole. Retention is a limit in time, so the parts are taken newest first, and when a point is
+refused alone for its age, all older ones are refused too without being sent.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from storage.backends.influxdb.answers import Answer, Stored, TooLarge
+from storage.backends.influxdb.answers import Answer, Refused, Stored, TooLarge
 from storage.ports import Retry
 
 # The single point refused for its age: in 1.13 and 2.10, and in the versions before them. Any other
 # refusal by 1.x names the retention policy too.
+_DROPPED = re.compile(r"\bdropped=(\d+)\b")
 _AGE = re.compile("dropped 1 points outside retention policy|points beyond retention policy")
 
 
@@ -66,7 +67,9 @@ def settle(
             continue
         if isinstance(answer, Retry):
             return answer
-        if len(part) > 1:
+        if isinstance(answer, Refused) and _dropped_all(part, answer.reason):
+            rejected.update((index, answer.reason) for unit in part for index in unit.indexes)
+        elif len(part) > 1:
             waiting.extend(_halves(part))
         elif isinstance(answer, TooLarge):
             # No server is set up to refuse a hundred bytes: something between us and it is.
@@ -76,6 +79,14 @@ def settle(
             if _AGE.search(answer.reason):
                 expired, expiry = part[0], answer.reason
     return rejected
+
+
+def _dropped_all(part: Sequence[Unit], reason: str) -> bool:
+    """Say whether a server refused every one of several points, by its own count."""
+    told = _DROPPED.search(reason)
+    return (
+        len(part) > 1 and told is not None and int(told[1]) == sum(len(one.lines) for one in part)
+    )
 
 
 def _halves(part: Sequence[Unit]) -> tuple[Sequence[Unit], ...]:

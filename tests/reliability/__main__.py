@@ -1,0 +1,83 @@
+"""`make reliability`: the fault suite; writes reliability.md and reliability.json.
+
+The exit code is 0 only when no message was lost and everything adds up in every row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.machine import this_machine
+from benchmarks.markdown import machine_line
+from tests.reliability.faults import FAULTS
+from tests.reliability.outcome import Outcome, Report, markdown
+from tests.reliability.run import run_faults
+from tests.reliability.scale import FULL, SHORT
+from tests.servers.availability import ServerUnavailableError
+
+_DISK = Path(__file__).parents[2] / ".cache"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the suite as the arguments say; return the exit code."""
+    asked = _arguments(arguments)
+    names = {fault.name for fault in FAULTS}
+    if unknown := set(asked.faults) - names:
+        sys.stderr.write(f"no fault is called {', '.join(sorted(unknown))}; --list names them\n")
+        return 2
+    if asked.list:
+        for fault in FAULTS:
+            sys.stdout.write(f"{fault.name:18} {fault.title}\n")
+        return 0
+    scale = SHORT if asked.short else FULL
+    began, began_s = datetime.now(UTC), time.monotonic()
+    chosen = [fault for fault in FAULTS if not asked.faults or fault.name in asked.faults]
+    try:
+        outcomes = run_faults(chosen, scale=scale, directory=asked.directory, tell=_tell)
+    except ServerUnavailableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    report = Report(
+        began=began.isoformat(timespec="seconds"),
+        machine=machine_line(this_machine(asked.directory)),
+        scale=scale.name,
+        seconds=time.monotonic() - began_s,
+        outcomes=tuple(outcomes),
+    )
+    asked.output.mkdir(parents=True, exist_ok=True)
+    (asked.output / "reliability.md").write_text(markdown(report))
+    content = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    (asked.output / "reliability.json").write_bytes(content + b"\n")
+    sys.stdout.write(f"\n{markdown(report)}\n")
+    return 0 if report.kept else 1
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
+    parser.add_argument("--short", action="store_true", help="small counts, as CI runs it")
+    parser.add_argument("--faults", nargs="+", default=[], metavar="NAME", help="only these")
+    parser.add_argument("--list", action="store_true", help="print the faults' names and end")
+    parser.add_argument("--directory", type=Path, default=_DISK, help="on a disk, for all files")
+    parser.add_argument("--output", type=Path, default=Path(), help="where the report is written")
+    return parser.parse_args(arguments)
+
+
+def _tell(outcome: Outcome) -> None:
+    verdict = "kept" if outcome.kept else "BROKEN"
+    told = f"lost {outcome.lost}  recovered in {outcome.recovered_s:.1f} s"
+    lines = [
+        f"{verdict:6} {outcome.fault:18} sent {outcome.sent:>9,}  {told}",
+        *(f"       {problem}" for problem in outcome.problems),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
