@@ -13,6 +13,7 @@ from cli.devices import devices_app
 from cli.keys import keys_app
 from cli.profiles import profiles_app
 from cli.sinks import sinks_app
+from cli.spool import spool_app
 from cli.up import up
 from core.errors import ConfigurationError, PasserelleError
 from simulators.commands import capture, replay, simulate
@@ -36,6 +37,7 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(keys_app, name="keys")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(sinks_app, name="sinks")
+app.add_typer(spool_app, name="spool")
 
 
 def run() -> None:

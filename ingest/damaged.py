@@ -2,14 +2,17 @@
 
 What was acknowledged and not yet stored is in that file and nowhere else. A worker that finds it
 damaged keeps it, with its log, and begins a new one, whose account goes under another name
-(`published_name`), so that what the registry was told of the old one stands.
+(`Published`), so that what the registry was told of the old one stands.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+
+import msgspec
 
 from core.clock import NS_PER_S, Clock
 from core.errors import ConfigurationError
@@ -22,6 +25,7 @@ _log = logger("ingest.spool")
 _GENERATION = "generation"
 _LOG = "-wal"
 _MARK = ".damaged-"
+_NAME = re.compile(r".*\.damaged-\d{8}T\d{6}Z(-\d+)?")
 
 
 def open_or_set_aside(*, path: Path, sinks: tuple[str, ...], clock: Clock) -> Spool:
@@ -77,16 +81,45 @@ def set_aside(path: Path, *, now_ns: int) -> Path:
 
 
 def files_set_aside(path: Path) -> list[Path]:
-    """Return the spools that were set aside where `path` is now, oldest first."""
+    """Return the spools set aside where `path` is now and not salvaged, oldest first."""
     found = path.parent.glob(f"{path.name}{_MARK}*")
-    return sorted(one for one in found if not one.name.endswith((_LOG, "-shm", "-journal")))
+    return sorted(
+        one for one in found if _NAME.fullmatch(one.name) and not salvaged_name(one).exists()
+    )
 
 
-def published_name(spool: Spool, *, registry: Registry, worker: str) -> str:
-    """Return the name under which a spool's account and dead letters are told to the registry.
+def salvaged_name(damaged: Path) -> Path:
+    """Return where the sound copy of a damaged spool goes once what it held is stored."""
+    return damaged.with_name(f"{damaged.name}.salvaged")
+
+
+class Published(msgspec.Struct, frozen=True):
+    """Under which name a spool's account and dead letters are told to the registry.
 
     The worker's own for its first spool. A later one, begun because the one before was set aside
     or is gone, gets a name of its own, `worker-1.2`: its rows would replace those of the other.
+
+    Attributes:
+        worker: name of the worker.
+        generation: 1 for its first spool, 2 for the next.
+    """
+
+    worker: str
+    generation: int
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        return _name(self.worker, self.generation)
+
+    @property
+    def former(self) -> tuple[str, ...]:
+        """The names of the worker's spools before it."""
+        return tuple(_name(self.worker, one) for one in range(1, self.generation))
+
+
+def published(spool: Spool, *, registry: Registry, worker: str) -> Published:
+    """Return under which name a spool is told, and keep it in the spool.
 
     Args:
         spool: the worker's.
@@ -100,11 +133,10 @@ def published_name(spool: Spool, *, registry: Registry, worker: str) -> str:
     if not generation:
         generation = 1 if spool.used else registry.ledger.generations(worker) + 1
         spool.move_cursor(_GENERATION, generation)
-    return name_of(worker, generation)
+    return Published(worker, generation)
 
 
-def name_of(worker: str, generation: int) -> str:
-    """Return the name of a worker's first, second, ... spool."""
+def _name(worker: str, generation: int) -> str:
     return worker if generation == 1 else f"{worker}.{generation}"
 
 

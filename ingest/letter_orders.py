@@ -59,7 +59,8 @@ class LetterOrders:
         registry: where they are asked, and progress is noted.
         spool: the dead letters.
         accept: judges them again.
-        worker: name of the worker.
+        worker: name under which the worker's dead letters are told.
+        former: such names of its spools before this one, whose dead letters it does not have.
         clock: the time.
         metrics: `dead_letters_discarded`.
         max_pending_bytes: replays wait while so much waits for the store.
@@ -74,6 +75,7 @@ class LetterOrders:
         spool: Spool,
         accept: Accept,
         worker: str,
+        former: Sequence[str],
         clock: Clock,
         metrics: Metrics,
         max_pending_bytes: int,
@@ -84,6 +86,7 @@ class LetterOrders:
         self._spool = spool
         self._accept = accept
         self._worker = worker
+        self._former = former
         self._clock = clock
         self._metrics = metrics
         self._max_pending_bytes = max_pending_bytes
@@ -101,6 +104,7 @@ class LetterOrders:
             RegistryUnavailableError: the registry does not answer; it goes on when it does.
             sqlite3.Error: the spool cannot be written; likewise.
         """
+        self._tell_missing()
         requests = self._registry.dead_letters.replay_requests(self._worker)
         asked = {request.id for request in requests}
         self._runs = {number: run for number, run in self._runs.items() if number in asked}
@@ -109,6 +113,27 @@ class LetterOrders:
         for request in sorted(requests, key=lambda one: one.action != LetterAction.DRY_RUN):
             busy |= self._carry_out(request, deadline_s)
         return busy
+
+    def _tell_missing(self) -> None:
+        """End what is asked of dead letters in spools that were set aside."""
+        letters = self._registry.dead_letters
+        for request in [one for name in self._former for one in letters.replay_requests(name)]:
+            count = request.matched - request.done
+            letters.note_progress(
+                msgspec.structs.replace(
+                    request,
+                    done=request.matched,
+                    failed=request.failed + count,
+                    finished_ns=self._clock.now_ns(),
+                    outcomes=(
+                        *request.outcomes,
+                        LetterOutcome(
+                            "", LetterFate.MISSING.value, count, "",
+                            f"the spool of {request.worker} was set aside; export them instead",
+                        ),
+                    ),
+                )
+            )  # fmt: skip
 
     def _carry_out(self, request: LetterRequest, deadline_s: float) -> bool:
         """Go on with one request; return whether only the deadline stopped it."""

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
-
 from core.clock import Clock
 from core.errors import ConfigurationError, PasserelleError
 from core.logs import Outage, logger
@@ -22,20 +20,17 @@ from core.metrics import Metrics
 from core.settings import host_name
 from devices.decoder import Limits
 from devices.registry import Registry
-from devices.registry.records import LedgerRow, WorkerStatus
-from ingest import dead_letter
+from devices.registry.records import WorkerStatus
 from ingest.accept import Accept
+from ingest.damaged import Published
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.judge import Facts
 from ingest.letter_bounds import LetterBounds
 from ingest.letter_orders import LetterOrders
-from ingest.spool import LedgerLine, Spool
+from ingest.spool import Spool
+from ingest.telling import Telling
 
 _log = logger("ingest.report")
-_LEDGER = "report_ledger"
-_LETTERS = "report_dead_letters"
-_ROWS = 2000
-_LETTER_ROWS = 200
 _CHUNK = 500
 _WORK_S = 0.5
 _AGAIN_S = 0.01
@@ -53,7 +48,7 @@ class Reporter:
         directory: refreshed when the registry changed.
         limits: bounds of the decoder.
         worker: name of the worker.
-        published: name under which the spool's account and dead letters are told.
+        published: under which name the spool's account and dead letters are told.
         clock: the time.
         metrics: `report_*`.
         interval_s: how often, seconds.
@@ -74,7 +69,7 @@ class Reporter:
         directory: Directory,
         limits: Limits,
         worker: str,
-        published: str,
+        published: Published,
         clock: Clock,
         metrics: Metrics,
         health: Callable[[], tuple[bool, str, str]],
@@ -89,7 +84,7 @@ class Reporter:
         self._directory = directory
         self._limits = limits
         self._worker = worker
-        self._published = published
+        self._telling = Telling(registry=registry, spool=spool, published=published.name)
         self._clock = clock
         self._metrics = metrics
         self._health = health
@@ -105,12 +100,13 @@ class Reporter:
             registry=registry,
             spool=spool,
             accept=accept,
-            worker=published,
+            worker=published.name,
+            former=published.former,
             clock=clock,
             metrics=metrics,
             max_pending_bytes=max_pending_bytes,
             refresh=self.refresh,
-            tell=self._tell,
+            tell=self._telling.tell,
         )
         self._busy = False
         self._facts: list[Facts] = []
@@ -145,7 +141,7 @@ class Reporter:
         self._write_facts()
         self._enrol()
         self._bounds.tend()
-        self._tell()
+        self._telling.tell()
         self._busy = self._orders.work(budget_s=_WORK_S)
         connected, store, spool = self._health()
         self._registry.workers.report(
@@ -194,32 +190,6 @@ class Reporter:
             self._outage.up()
         self._metrics.reported.set(self._clock.monotonic_s() - self._reported_s)
 
-    def _tell(self) -> None:
-        self._tell_ledger()
-        self._tell_dead_letters()
-
-    def _tell_ledger(self) -> None:
-        after = self._spool.cursor(_LEDGER)
-        while lines := self._spool.ledger_since(after, limit=_ROWS):
-            self._registry.ledger.publish([self._row(line) for line in lines])
-            after = lines[-1].version
-            self._spool.move_cursor(_LEDGER, after)
-
-    def _tell_dead_letters(self) -> None:
-        after = self._spool.cursor(_LETTERS)
-        while kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS):
-            for start in range(0, len(kept), _CHUNK):
-                some = kept[start : start + _CHUNK]
-                ends = self._spool.letters.ends([one.id for one in some])
-                self._registry.dead_letters.publish(
-                    [
-                        dead_letter.record(one, worker=self._published, end=ends.get(one.id))
-                        for one in some
-                    ]
-                )
-            after = kept[-1].version
-            self._spool.move_cursor(_LETTERS, after)
-
     def _told_facts(self, spool: str) -> dict[str, Any]:
         totals = self._bounds.totals
         told: dict[str, Any] = {"dead_letters": {"open": totals.letters, "bytes": totals.bytes}}
@@ -250,13 +220,3 @@ class Reporter:
         self.refresh()
         if self._directory.snapshot.revision != before:
             _log.info("devices_enrolled", devices=[device.id for device in registered][:_CHUNK])
-
-    def _row(self, line: LedgerLine) -> LedgerRow:
-        return LedgerRow(
-            worker=self._published,
-            site=line.account.site,
-            device=line.account.device,
-            hour=line.account.hour,
-            boot=line.account.boot,
-            **msgspec.structs.asdict(line.counts),
-        )

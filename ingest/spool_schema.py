@@ -24,12 +24,16 @@ from core.errors import ConfigurationError
 from ingest.missed import MISSED_SCHEMA
 
 SCHEMA_VERSION = 2
+_SMALLEST_PAGE = 512
+"""Every SQLite file is a multiple of it long, also one whose head was overwritten; a file that is
+not was never a spool."""
 DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """What SQLite says of a file whose content is wrong, as against a disk that does not answer."""
 
 
 class DamagedSpoolError(ConfigurationError):
     """The spool's file is there, and its content is not what was written."""
+
 
 _SCHEMA = (
     """
@@ -126,7 +130,7 @@ def open_spool(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connect
         _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
-        if is_damage(error):
+        if is_damage(error) and path.stat().st_size % _SMALLEST_PAGE == 0:
             raise DamagedSpoolError(f"the spool {path} is damaged: {error}") from None
         raise ConfigurationError(
             f"the spool {path} cannot be used: {error}. It was left as it is, and its messages are "

@@ -20,7 +20,7 @@ from devices.seeding import prepare
 from ingest.accept import Accept
 from ingest.arrival import Source
 from ingest.checkpoint import Pass, pass_by
-from ingest.damaged import files_set_aside, open_or_set_aside, published_name
+from ingest.damaged import files_set_aside, open_or_set_aside, published
 from ingest.directory import Directory, Snapshot, take_snapshot
 from ingest.drain import Bound, Drain
 from ingest.judge import Facts
@@ -181,7 +181,7 @@ class Worker:
             directory=self._directory,
             limits=limits_of(settings),
             worker=ingest.worker,
-            published=published_name(self._spool, registry=registry, worker=ingest.worker),
+            published=published(self._spool, registry=registry, worker=ingest.worker),
             clock=clock,
             metrics=metrics,
             health=self._health,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import msgspec
 from core.reading import Point
 from devices.registry import Registry
 from devices.registry.records import DeadLetter
+from storage.line_protocol import points_of
 from tests.reliability.messages import CATEGORY, QUANTITY, name_of, seen_in
 from tests.reliability.packets import PUBACK, PUBLISH, packets
 from tests.servers.influxdb2 import InfluxDB2
@@ -27,7 +29,6 @@ Row = tuple[int, int, float]
 """(device, instant in nanoseconds, value)."""
 _PAGE = 1000
 _POINTS = msgspec.json.Decoder(tuple[Point, ...])
-_LINE = CATEGORY.encode() + b",site="
 
 
 def rows_in(store: InfluxDB2, bucket: str) -> list[Row]:
@@ -107,20 +108,24 @@ def acknowledged_in(heard: Iterable[bytes], said: Iterable[bytes]) -> set[Key]:
     return found
 
 
-def keys_in_files(files: Iterable[Path], by_instant: dict[tuple[str, int], Key]) -> set[Key]:
-    """Return the messages whose line or payload stands in the bytes of files, readable or not."""
-    found: set[Key] = set()
-    for file in files:
-        data = file.read_bytes()
-        found |= seen_in(data)
-        for piece in data.split(_LINE)[1:]:
-            line = piece[:200].split(b"\n")[0]
-            device = line.partition(b"device=")[2].partition(b" ")[0].partition(b",")[0]
-            digits = line.rpartition(b" ")[2][:19]
-            if digits.isdigit():
-                key = by_instant.get((device.decode(errors="replace"), int(digits)))
-                found |= {key} if key else set()
-    return found
+def keys_in_spool(file: Path, *, head: bytes, by_instant: dict[tuple[str, int], Key]) -> set[Key]:
+    """Return the messages that wait in a spool that was set aside.
+
+    Args:
+        file: the spool.
+        head: what its first bytes were before the fault overwrote them; empty: it did not.
+        by_instant: the messages.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "spool.db"
+        copy.write_bytes(head + file.read_bytes()[len(head) :])
+        spool = sqlite3.connect(copy)
+        try:
+            bodies = [bytes(row[0]) for row in spool.execute("SELECT body FROM batch")]
+        finally:
+            spool.close()
+    points = [point for body in bodies for point in points_of(body)]
+    return {by_instant[(point.device, point.time_ns)] for point in points}
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ def judge(rig: Rig) -> Outcome:
     stored, problems = _stored(rows, instants, published)
     letters = evidence.letters_in(rig.registry)
     lettered = evidence.keys_of(letters, instants)
-    aside = evidence.keys_in_files(rig.set_aside(), instants) - stored - lettered
+    aside = _aside(rig, instants) - stored - lettered
     delivered = _delivered(rig)
     found = stored | lettered | aside
     owed = set(sent) | delivered
@@ -47,6 +47,13 @@ def judge(rig: Rig) -> Outcome:
         peak_mib=rig.peak_mib,
         problems=(*rig.problems, *_named("lost", lost), *problems),
     )
+
+
+def _aside(rig: Rig, instants: dict[tuple[str, int], evidence.Key]) -> set[evidence.Key]:
+    if not rig.set_aside():
+        return set()
+    spool = rig.set_aside_spool()
+    return evidence.keys_in_spool(spool, head=rig.overwritten, by_instant=instants)
 
 
 def _delivered(rig: Rig) -> set[evidence.Key]:

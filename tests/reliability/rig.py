@@ -54,6 +54,7 @@ class Rig:
         server: the store, when it is of this fault alone.
         site: settings and programs.
         acknowledged: what the broker has acknowledged, each as often as it was published.
+        overwritten: what the head of a spool was that a fault has overwritten.
         problems: what a fault saw that it should not have seen.
         messages: what is published, in order, unless a fault chooses others.
     """
@@ -72,6 +73,7 @@ class Rig:
         self.server: InfluxDB2Server | None = None
         self.acknowledged: list[Message] = []
         self.problems: list[str] = []
+        self.overwritten = b""
         self._mended_s: float | None = None
         self._settled_s = 0.0
         self._peak_mib = 0.0
@@ -215,6 +217,10 @@ class Rig:
         self.settle()
         self._settled_s = (self._mended_s or 0.0) + before
 
+    def told(self) -> Account:
+        """Return the sums of the ledger as the registry was told."""
+        return evidence.account_told(self.registry)
+
     def account_of(self, worker: str) -> Account:
         """Return the sums of the ledger on one worker's disk."""
         return evidence.account_on_disk([self.spool_directory / f"spool-{worker}.db"])
@@ -252,7 +258,11 @@ class Rig:
 
     def set_aside_spool(self) -> Path:
         """Return the one spool file that was set aside."""
-        (found,) = [path for path in self.set_aside() if not path.name.endswith(("-wal", "-shm"))]
+        (found,) = [
+            path
+            for path in self.set_aside()
+            if not path.name.endswith(("-wal", "-shm", ".salvaged"))
+        ]
         return found
 
     def salvage(self, spool: Path) -> str:

@@ -79,13 +79,22 @@ def torn(rig: Rig) -> None:
 def damaged(rig: Rig) -> None:
     """Damage a page of the spool; salvage what waits in it once it was set aside."""
     _damage(rig, _damage_an_index)
-    told = rig.salvage(rig.set_aside_spool())
-    rig.check(f"not everything was salvaged: {told}", holds=_pending(rig.set_aside_spool()) == 0)
+    damaged = rig.set_aside_spool()
+    told = rig.salvage(damaged)
+    rig.check("the damaged file was not kept", holds=damaged.exists())
+    rig.check(f"not everything was salvaged: {told}", holds=rig.told().pending == 0)
 
 
 def beheaded(rig: Rig) -> None:
     """Overwrite the head of the spool's file: what waits in it can be read by no program."""
-    _damage(rig, _damage_the_head)
+
+    def behead(spool: Path) -> None:
+        with spool.open("r+b") as file:
+            rig.overwritten = file.read(_HEADER_BYTES)
+            file.seek(0)
+            file.write(_GARBAGE[:_HEADER_BYTES])
+
+    _damage(rig, behead)
 
 
 def _damage(rig: Rig, how: Callable[[Path], None]) -> None:
@@ -114,11 +123,6 @@ def _damage_an_index(spool: Path) -> None:
     with spool.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(_GARBAGE[:size])
-
-
-def _damage_the_head(spool: Path) -> None:
-    with spool.open("r+b") as file:
-        file.write(_GARBAGE[:_HEADER_BYTES])
 
 
 def _small_disk(rig: Rig) -> Path:
@@ -156,14 +160,6 @@ def _fill(ballast: Path) -> None:
                 pass
     except OSError:
         return
-
-
-def _pending(spool: Path) -> int:
-    connection = sqlite3.connect(spool)
-    try:
-        return int(connection.execute("SELECT sum(pending) FROM ledger").fetchone()[0])
-    finally:
-        connection.close()
 
 
 FAULTS = (

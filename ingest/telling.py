@@ -1,0 +1,76 @@
+"""What a spool counts and holds, told to the registry: ledger rows and dead letters that changed.
+
+How far it is told is kept in the spool, and moves when the registry has it: nothing is left out,
+and what is told twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from devices.registry import Registry
+from devices.registry.records import LedgerRow
+from ingest import dead_letter
+from ingest.spool import LedgerLine, Spool
+
+_LEDGER = "report_ledger"
+_LETTERS = "report_dead_letters"
+_ROWS = 2000
+_LETTER_ROWS = 200
+_CHUNK = 500
+
+
+class Telling:
+    """Tells the registry of one spool.
+
+    Args:
+        registry: who is told.
+        spool: what is told.
+        published: name under which it is told (`ingest.damaged.Published`).
+    """
+
+    def __init__(self, *, registry: Registry, spool: Spool, published: str) -> None:
+        self._registry = registry
+        self._spool = spool
+        self._published = published
+
+    def tell(self) -> None:
+        """Tell what changed since the last time.
+
+        Raises:
+            RegistryUnavailableError: the registry does not answer; the rest is told later.
+        """
+        self._tell_ledger()
+        self._tell_dead_letters()
+
+    def _tell_ledger(self) -> None:
+        after = self._spool.cursor(_LEDGER)
+        while lines := self._spool.ledger_since(after, limit=_ROWS):
+            self._registry.ledger.publish([self._row(line) for line in lines])
+            after = lines[-1].version
+            self._spool.move_cursor(_LEDGER, after)
+
+    def _tell_dead_letters(self) -> None:
+        after = self._spool.cursor(_LETTERS)
+        while kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS):
+            for start in range(0, len(kept), _CHUNK):
+                some = kept[start : start + _CHUNK]
+                ends = self._spool.letters.ends([one.id for one in some])
+                self._registry.dead_letters.publish(
+                    [
+                        dead_letter.record(one, worker=self._published, end=ends.get(one.id))
+                        for one in some
+                    ]
+                )
+            after = kept[-1].version
+            self._spool.move_cursor(_LETTERS, after)
+
+    def _row(self, line: LedgerLine) -> LedgerRow:
+        return LedgerRow(
+            worker=self._published,
+            site=line.account.site,
+            device=line.account.device,
+            hour=line.account.hour,
+            boot=line.account.boot,
+            **msgspec.structs.asdict(line.counts),
+        )
