@@ -64,10 +64,10 @@ class Outage:
         self.reason: str | None = None
         """Why it is unavailable now, or None when it is available."""
 
-    def down(self, reason: str) -> None:
-        """Say that it is unavailable; logged only when it was available before."""
+    def down(self, reason: str, **facts: object) -> None:
+        """Say that it is unavailable; logged only when it was available before, with the facts."""
         if self.reason is None:
-            self._log.warning(f"{self._what}_unavailable", reason=reason)
+            self._log.warning(f"{self._what}_unavailable", reason=reason, **facts)
         self.reason = reason
 
     def up(self) -> None:

@@ -57,9 +57,9 @@ class MqttSettings(_Section):
         16 * _MIB,
         ge=128 * 1024,
         le=256 * _MIB,
-        description="Longest MQTT packet that the bulk source accepts, bytes; the connection is "
-        "closed at a longer one. A payload over ingest.max_payload_bytes and within this gets a "
-        "dead letter.",
+        description="Longest MQTT packet, bytes. An MQTT 5 broker is told, and drops a longer one "
+        "by itself; when one comes all the same, the bulk source closes the connection. A payload "
+        "over ingest.max_payload_bytes and within this gets a dead letter.",
     )
     shared_group: str = Field(
         "",

@@ -21,6 +21,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from ingest.packet_error import PacketError, Refusal
 from ingest.protocol import Protocol
 
 _READ_BYTES = 262_144
@@ -111,7 +112,11 @@ class BulkClient(mqtt.Client):
         self._ping_t = 0.0
 
     def offer(self, packets: bytes) -> None:
-        """Let paho handle whole packets."""
+        """Let paho handle whole packets.
+
+        Raises:
+            PacketError: it cannot read one; the connection is still open.
+        """
         self._offered += packets
         while self._offered and self.open:
             self.loop_read()
@@ -200,6 +205,17 @@ class BulkClient(mqtt.Client):
     def _paho_wants_to_write(self, _client: mqtt.Client, _userdata: Any, _link: Any) -> None:
         self._wake()
 
+    def _packet_handle(self) -> MQTTErrorCode:
+        head = self._in_packet["command"]
+        try:
+            answer = super()._packet_handle()
+        except Exception as error:  # whatever paho's parsing runs into
+            raise _unreadable(head, repr(error), Refusal.MALFORMED) from error
+        # A CONNACK that refuses the connection is answered so too, and has been told.
+        if answer == MQTTErrorCode.MQTT_ERR_PROTOCOL and head & 0xF0 != mqtt.CONNACK:
+            raise _unreadable(head, "it has no place here", Refusal.PROTOCOL)
+        return answer
+
     def _sock_recv(self, bufsize: int) -> bytes:
         if self._offered:
             data = bytes(self._offered[:bufsize])
@@ -223,3 +239,8 @@ class BulkClient(mqtt.Client):
     def _sock_close(self) -> None:
         with self._io:
             super()._sock_close()
+
+
+def _unreadable(head: int, why: str, refusal: Refusal) -> PacketError:
+    what = f"paho cannot read a packet that begins with 0x{head:02x}: {why}"
+    return PacketError(what, at=None, refusal=refusal)

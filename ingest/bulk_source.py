@@ -90,6 +90,12 @@ class BulkSource(BrokerSession):
         self._thread.start()
         self._pulse.start()
 
+    @property
+    def unsent(self) -> bool:
+        """Whether something waits until the broker takes it."""
+        client = self._client
+        return client is not None and client.unsent
+
     def acknowledge(self, arrivals: Sequence[Arrival]) -> int:
         """Send PUBACKs for the arrivals of the present connection; return how many."""
         with self._lock:
@@ -180,7 +186,8 @@ class BulkSource(BrokerSession):
                 if chunk is not None:
                     size = len(chunk)
                     if not chunk:
-                        self._why = "the broker closed it"
+                        inside = " in the middle of a packet" if scanner.unfinished else ""
+                        self._why = f"the broker closed it{inside}"
                         return
                     self._take(client, scanner, chunk)
             if client.unsent:
@@ -208,23 +215,14 @@ class BulkSource(BrokerSession):
         except PacketError as error:
             failure = error
         arrivals, others = scanner.take()
-        if others:
-            failure = self._offer(client, others) or failure
+        try:
+            client.offer(others)
+        except PacketError as error:
+            failure = error  # of the two it came first: the scanner reads nothing behind its own
         if arrivals and scanner.accepted:
             self._hand_over(client, arrivals)
         if failure is not None:
             raise failure
-
-    def _offer(self, client: BulkClient, packets: bytes) -> PacketError | None:
-        """Let paho handle packets; return what it cannot read."""
-        try:
-            client.offer(packets)
-        except Exception as error:  # noqa: BLE001 - whatever paho's parsing runs into
-            return PacketError(
-                f"paho cannot read a packet that is no PUBLISH, {packets[:16].hex(' ')}: {error!r}",
-                at=None,
-            )
-        return None
 
     def _hand_over(self, client: BulkClient, arrivals: list[Arrival]) -> None:
         assert self._deliver is not None  # noqa: S101 - set before the thread is started
@@ -251,7 +249,10 @@ class BulkSource(BrokerSession):
         """Close the connection, and tell the broker why where MQTT has words for it."""
         self._quarrelling = True
         self._refusal = f"the connection to {self._address} was closed: {error.detail}"
-        self._outage.down(self._refusal)
+        self._outage.down(
+            self._refusal, error=error.code, at_byte=error.at, mqtt_reason=f"0x{error.refusal:02x}"
+        )
+        self._lost()  # nothing may be sent after DISCONNECT, so no more is acknowledged
         if client.protocol != mqtt.MQTTv5:
             return
         # Bytes that nobody reads would make the system reset the connection, and the broker might

@@ -132,9 +132,7 @@ class _Reader:
 
     def _stranger(self, identifier: int, at: int) -> PacketError:
         if identifier in _OF_OTHER_PACKETS:
-            return self._error(
-                f"property 0x{identifier:02x} has no place in a PUBLISH", at, Refusal.PROTOCOL
-            )
+            return self._error(f"property 0x{identifier:02x} has no place in a PUBLISH", at)
         return self._error(f"property 0x{identifier:02x} does not exist", at)
 
     def _binary(self, at: int) -> int:

@@ -60,6 +60,11 @@ class PacketScanner:
         """Whether the broker has accepted the connection."""
         return self._accepted
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the bytes so far end within a packet."""
+        return self._held > 0
+
     def feed(self, chunk: bytes, received_ns: int) -> None:
         """Take the next bytes of the connection; what they complete is there to `take`.
 

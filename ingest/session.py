@@ -171,6 +171,7 @@ class BrokerSession:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = self._settings.session_expiry_s
             properties.ReceiveMaximum = self._settings.receive_maximum
+            properties.MaximumPacketSize = self._settings.max_packet_bytes
             client.connect_async(
                 host, port, keepalive=keepalive, clean_start=False, properties=properties
             )

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import queue
 import socket
+import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Literal
+
+from tests.servers.certificates import Certificates
 
 Speaks = Literal["5", "3.1.1"]
 
@@ -48,6 +52,8 @@ class ScriptedBroker:
         scripts: what to send after the subscription of the first connection, of the second, and so
             on; nothing after the last.
         with_connack: send it together with the CONNACK instead.
+        then_ends: end each connection behind its script, but for the last.
+        certificates: of a broker that speaks TLS.
     """
 
     def __init__(
@@ -56,18 +62,34 @@ class ScriptedBroker:
         *,
         scripts: Sequence[bytes] = (),
         with_connack: bool = False,
+        then_ends: bool = False,
+        certificates: Certificates | None = None,
     ) -> None:
         self._five = speaks == "5"
         self._scripts = list(scripts)
         self._with_connack = with_connack
+        self._then_ends = then_ends
+        self.ca_file = certificates.ca_file if certificates else None
+        self._tls: ssl.SSLContext | None = None
+        if certificates is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificates.cert_file, certificates.key_file)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+        scheme = "mqtts" if self._tls else "mqtt"
+        self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.acknowledged: queue.Queue[int] = queue.Queue()
         self.refusals: queue.Queue[int] = queue.Queue()
         """Reason codes of the DISCONNECTs that came; 0 where there was none in it."""
         self.pings: queue.Queue[bytes] = queue.Queue()
+        self.listening = threading.Event()
+        """Cleared by a test: nothing is read until it is set again."""
+        self.listening.set()
         self.connections = 0
         self.ended = 0
+        self.connected_s: list[float] = []
+        """When each connection came, monotonic seconds."""
+        self.greetings: list[bytes] = []
+        """The CONNECT of each connection."""
         self._links: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -77,8 +99,13 @@ class ScriptedBroker:
         """Send bytes by the newest connection."""
         self._links[-1].sendall(data)
 
+    def hang_up(self) -> None:
+        """End the newest connection."""
+        _hang_up(self._links[-1])
+
     def close(self) -> None:
         """Close every connection and stop."""
+        self.listening.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
@@ -95,6 +122,12 @@ class ScriptedBroker:
                 link, _ = self._listener.accept()
             except OSError:
                 return
+            if self._tls is not None:
+                try:
+                    link = self._tls.wrap_socket(link, server_side=True)
+                except OSError:
+                    link.close()
+                    continue
             if self._greet(link):
                 self._links.append(link)
                 thread = threading.Thread(target=self._listen, args=(link,), daemon=True)
@@ -102,7 +135,7 @@ class ScriptedBroker:
                 thread.start()
 
     def _greet(self, link: socket.socket) -> bool:
-        connect = link.recv(1024)
+        connect = _receive(link)
         if not connect:
             link.close()
             return False
@@ -115,18 +148,23 @@ class ScriptedBroker:
         connack = bytes((0x20, 3, resumed, 0, 0)) if five else bytes((0x20, 2, resumed, 0))
         if b"passerelle-probe" not in connect:
             self.connections += 1
+            self.connected_s.append(time.monotonic())
+            self.greetings.append(connect)
             if self._with_connack and self._scripts:
                 connack += self._scripts.pop(0)
         link.sendall(connack)
         return True
 
     def _listen(self, link: socket.socket) -> None:
-        data = b""
+        data = bytearray()
         while piece := _receive(link):
             data += piece
-            while len(data) >= 2 and len(data) >= 2 + data[1]:
-                one, data = data[: 2 + data[1]], data[2 + data[1] :]
+            at = 0
+            while len(data) >= at + 2 and len(data) >= (end := at + 2 + data[at + 1]):
+                one, at = bytes(data[at:end]), end
                 _ANSWERS.get(one[0], ScriptedBroker._nothing)(self, link, one)
+            del data[:at]
+            self.listening.wait()
         self.ended += 1
         _hang_up(link)
 
@@ -136,9 +174,13 @@ class ScriptedBroker:
     def _subscribed(self, link: socket.socket, one: bytes) -> None:
         middle = b"\x00" if self._five else b""
         answer = packet(0x90, one[2:4] + middle + b"\x01")
-        if self._scripts and not self._with_connack:
+        scripted = bool(self._scripts) and not self._with_connack
+        if scripted:
             answer += self._scripts.pop(0)
         _send(link, answer)
+        if scripted and self._scripts and self._then_ends:
+            # Half of it: what was sent is still read, and what the client says comes here.
+            link.shutdown(socket.SHUT_WR)
 
     def _acknowledged(self, _link: socket.socket, one: bytes) -> None:
         self.acknowledged.put(struct.unpack("!H", one[2:4])[0])

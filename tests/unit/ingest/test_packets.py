@@ -287,7 +287,7 @@ PROPERTIES = {
     "length of 5 bytes": (with_properties(b"\x80\x80\x80\x80\x01"), Refusal.MALFORMED),
     "length longer than need be": (with_properties(b"\x80\x00"), Refusal.MALFORMED),
     "unknown": (with_properties(b"\x02\x7e\x00"), Refusal.MALFORMED),
-    "of another packet": (with_properties(b"\x03\x21\x00\x05"), Refusal.PROTOCOL),
+    "of another packet": (with_properties(b"\x03\x21\x00\x05"), Refusal.MALFORMED),
     "topic alias": (with_properties(b"\x03\x23\x00\x01"), Refusal.TOPIC_ALIAS),
     "format twice": (with_properties(b"\x04\x01\x00\x01\x00"), Refusal.PROTOCOL),
     "format 2": (with_properties(b"\x02\x01\x02"), Refusal.MALFORMED),
