@@ -247,12 +247,12 @@ class BulkSource(BrokerSession):
 
     def _refuse(self, client: BulkClient, waker: Waker, error: PacketError) -> None:
         """Close the connection, and tell the broker why where MQTT has words for it."""
+        self._lost()  # nothing may be sent behind a DISCONNECT, so no more is acknowledged
         self._quarrelling = True
         self._refusal = f"the connection to {self._address} was closed: {error.detail}"
         self._outage.down(
             self._refusal, error=error.code, at_byte=error.at, mqtt_reason=f"0x{error.refusal:02x}"
         )
-        self._lost()  # nothing may be sent after DISCONNECT, so no more is acknowledged
         if client.protocol != mqtt.MQTTv5:
             return
         # Bytes that nobody reads would make the system reset the connection, and the broker might

@@ -8,32 +8,20 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
-import threading
 import tracemalloc
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from core.clock import SystemClock
-from core.metrics import Metrics
-from core.settings import MqttSettings
-from ingest.arrival import Arrival
 from ingest.bulk_source import BulkSource
-from tests.servers.certificates import make_certificates
 from tests.servers.waiting import wait_until
 from tests.support.bench import TOPIC
+from tests.support.bulk_fixtures import VERSIONS, Logged, NewBulk, Scripted
 from tests.support.heard import Heard
 from tests.support.hostile import Hostile, cases, message
 from tests.support.scripted_broker import ScriptedBroker, Speaks, publish_packet
 
-New = Callable[..., BulkSource]
-Scripted = Callable[..., ScriptedBroker]
-VERSIONS: list[Speaks] = ["5", "3.1.1"]
 MIB = 1024 * 1024
 CASES = [
     pytest.param(speaks, case, id=f"{speaks} {name}")
@@ -42,62 +30,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=VERSIONS)
-def speaks(request: pytest.FixtureRequest) -> Speaks:
-    chosen: Speaks = request.param
-    return chosen
-
-
-@pytest.fixture
-def scripted(tmp_path: Path) -> Iterator[Scripted]:
-    made: list[ScriptedBroker] = []
-
-    def make(speaks: Speaks, *scripts: bytes, tls: bool = False, **options: bool) -> ScriptedBroker:
-        certificates = make_certificates(tmp_path) if tls else None
-        broker = ScriptedBroker(speaks, scripts=scripts, certificates=certificates, **options)
-        made.append(broker)
-        return broker
-
-    yield make
-    for broker in made:
-        broker.close()
-
-
-@pytest.fixture
-def new(scripted: Scripted) -> Iterator[New]:  # noqa: ARG001 - sources end before their brokers
-    """Makes sources; those still running at the end of the test are stopped."""
-    made: list[BulkSource] = []
-
-    def make(broker: ScriptedBroker, **settings: object) -> BulkSource:
-        values = {
-            "url": broker.url,
-            "ca_file": broker.ca_file,
-            "reconnect_min_s": 0.01,
-            "reconnect_max_s": 0.5,
-        }
-        source = BulkSource(
-            settings=MqttSettings.model_validate(values | settings),
-            client_id="passerelle-test",
-            filters=["passerelle/v1/+/+/telemetry"],
-            fact_filters=[],
-            clock=SystemClock(),
-            metrics=Metrics(),
-        )
-        made.append(source)
-        return source
-
-    yield make
-    for source in made:
-        source.stop()
-
-
-@pytest.fixture
-def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    with structlog.testing.capture_logs() as entries:
-        yield entries
-
-
-def events(logged: Sequence[MutableMapping[str, Any]], name: str) -> list[MutableMapping[str, Any]]:
+def events(logged: Logged, name: str) -> Logged:
     return [one for one in logged if one["event"] == name]
 
 
@@ -105,7 +38,7 @@ def refuses_and_goes_on(
     source: BulkSource,
     broker: ScriptedBroker,
     case: Hostile,
-    logged: Sequence[MutableMapping[str, Any]],
+    logged: Logged,
     speaks: Speaks,
 ) -> None:
     """Hold a source to what it promises of a broker that `script` was given to."""
@@ -141,45 +74,46 @@ def script(case: Hostile, speaks: Speaks) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize(("speaks", "case"), CASES)
 def test_a_hostile_packet_closes_the_connection_with_a_reason_and_loses_nothing(
-    new: New,
+    new_bulk: NewBulk,
     scripted: Scripted,
-    logged: list[MutableMapping[str, Any]],
+    logged: Logged,
     speaks: Speaks,
     case: Hostile,
 ) -> None:
     broker = scripted(speaks, *script(case, speaks))
-    refuses_and_goes_on(new(broker, protocol=speaks), broker, case, logged, speaks)
+    refuses_and_goes_on(new_bulk(broker, protocol=speaks), broker, case, logged, speaks)
 
 
 @pytest.mark.parametrize("name", ["length bomb", "QoS 3", "SUBACK cut"])
 def test_over_tls_it_is_the_same(
-    new: New,
+    new_bulk: NewBulk,
     scripted: Scripted,
-    logged: list[MutableMapping[str, Any]],
+    logged: Logged,
     speaks: Speaks,
     name: str,
 ) -> None:
     case = cases(speaks)[name]
     broker = scripted(speaks, *script(case, speaks), tls=True)
-    refuses_and_goes_on(new(broker, protocol=speaks), broker, case, logged, speaks)
+    refuses_and_goes_on(new_bulk(broker, protocol=speaks), broker, case, logged, speaks)
 
 
-def test_what_comes_with_the_connack_is_of_the_same_connection(
-    new: New, scripted: Callable[..., ScriptedBroker], speaks: Speaks
-) -> None:
-    broker = scripted(speaks, message(b"one", 1, speaks), with_connack=True)
+def test_nothing_is_acknowledged_behind_a_disconnect(new_bulk: NewBulk, scripted: Scripted) -> None:
+    broker = scripted("5", *script(cases("5")["QoS 3"], "5"))
+    broker.listening.clear()  # it takes a while to read the DISCONNECT
     heard = Heard()
-    source = new(broker, protocol=speaks)
+    source = new_bulk(broker, protocol="5")
     source.start(heard.take)
-    (one,) = heard.next()
-    wait_until(source.subscribed, what="subscribed")
-    assert not one.resumed
-    assert source.acknowledge([one]) == 1
-    assert broker.acknowledged.get(timeout=10) == 1
+    (before,) = heard.next()
+    wait_until(lambda: source.outage, what="the connection is given up")
+    assert source.acknowledge([before]) == 0
+    broker.listening.set()
+    again = heard.next(2)
+    assert source.acknowledge(again) == 2
+    assert [broker.acknowledged.get(timeout=20) for _ in range(2)] == [1, 2]
 
 
 def test_a_topic_that_is_not_utf_8_closes_nothing_and_its_message_is_handed_over(
-    new: New, scripted: Scripted, speaks: Speaks
+    new_bulk: NewBulk, scripted: Scripted, speaks: Speaks
 ) -> None:
     topics = [b"passerelle/\xff\xfe/x", b"passerelle/\xed\xa0\x80/x", b"passerelle/\x00/x"]
     block = b"\x00" if speaks == "5" else None
@@ -192,7 +126,7 @@ def test_a_topic_that_is_not_utf_8_closes_nothing_and_its_message_is_handed_over
         + message(b"next", 4, speaks),
     )
     heard = Heard()
-    source = new(broker, protocol=speaks)
+    source = new_bulk(broker, protocol=speaks)
     source.start(heard.take)
     taken = heard.next(4)
     assert [one.topic for one in taken] == [*topics, TOPIC.encode()]
@@ -202,13 +136,13 @@ def test_a_topic_that_is_not_utf_8_closes_nothing_and_its_message_is_handed_over
 
 
 def test_wherever_a_broker_stops_in_the_middle_of_a_packet_what_came_before_is_kept(
-    new: New, scripted: Scripted, logged: list[MutableMapping[str, Any]], speaks: Speaks
+    new_bulk: NewBulk, scripted: Scripted, logged: Logged, speaks: Speaks
 ) -> None:
     one, two = message(b"one", 1, speaks), message(b"two" * 50, 2, speaks)
     cuts = range(1, len(two))
     broker = scripted(speaks, *(one + two[:cut] for cut in cuts), one + two, then_ends=True)
     heard = Heard()
-    source = new(broker, protocol=speaks, reconnect_min_s=0.001, reconnect_max_s=0.002)
+    source = new_bulk(broker, protocol=speaks, reconnect_min_s=0.001, reconnect_max_s=0.002)
     source.start(heard.take)
     taken = heard.next(len(cuts) + 2)
     assert [arrival.payload for arrival in taken] == [b"one"] * (len(cuts) + 1) + [b"two" * 50]
@@ -220,11 +154,11 @@ def test_wherever_a_broker_stops_in_the_middle_of_a_packet_what_came_before_is_k
 
 
 def test_a_broker_that_never_behaves_is_told_of_once_and_asked_ever_more_rarely(
-    new: New, scripted: Scripted, logged: list[MutableMapping[str, Any]], speaks: Speaks
+    new_bulk: NewBulk, scripted: Scripted, logged: Logged, speaks: Speaks
 ) -> None:
     broker = scripted(speaks, *[b"\x36\x00"] * 100)
     least_s = 0.02
-    source = new(broker, protocol=speaks, reconnect_min_s=least_s, reconnect_max_s=60.0)
+    source = new_bulk(broker, protocol=speaks, reconnect_min_s=least_s, reconnect_max_s=60.0)
     source.start(Heard().take)
     wait_until(lambda: broker.connections >= 6, what="it was connected to six times", seconds=30)
     source.stop()
@@ -237,10 +171,10 @@ def test_a_broker_that_never_behaves_is_told_of_once_and_asked_ever_more_rarely(
 
 
 def test_the_broker_is_back_when_a_connection_has_lasted(
-    new: New, scripted: Scripted, logged: list[MutableMapping[str, Any]], speaks: Speaks
+    new_bulk: NewBulk, scripted: Scripted, logged: Logged, speaks: Speaks
 ) -> None:
     broker = scripted(speaks, b"\x36\x00", b"\x36\x00", b"\x36\x00")
-    source = new(broker, protocol=speaks)
+    source = new_bulk(broker, protocol=speaks)
     source.start(Heard().take)
     wait_until(lambda: events(logged, "broker_back"), what="the broker is back", seconds=20)
     assert source.outage is None
@@ -249,11 +183,11 @@ def test_the_broker_is_back_when_a_connection_has_lasted(
 
 
 def test_a_length_bomb_takes_no_more_memory_than_a_packet_may(
-    new: New, scripted: Scripted, speaks: Speaks
+    new_bulk: NewBulk, scripted: Scripted, speaks: Speaks
 ) -> None:
     broker = scripted(speaks, message(b"one", 1, speaks))
     heard = Heard()
-    source = new(broker, protocol=speaks, max_packet_bytes=MIB)
+    source = new_bulk(broker, protocol=speaks, max_packet_bytes=MIB)
     source.start(heard.take)
     heard.next()
     piece = bytes(MIB)
@@ -273,9 +207,9 @@ def test_a_length_bomb_takes_no_more_memory_than_a_packet_may(
     assert greatest < 4 * MIB, "its pieces, the whole, the payload"
 
 
-def test_a_broker_is_told_the_longest_packet(new: New, scripted: Scripted) -> None:
+def test_a_broker_is_told_the_longest_packet(new_bulk: NewBulk, scripted: Scripted) -> None:
     broker = scripted("5")
-    source = new(broker, protocol="5", max_packet_bytes=MIB)
+    source = new_bulk(broker, protocol="5", max_packet_bytes=MIB)
     source.start(Heard().take)
     wait_until(source.subscribed, what="subscribed")
     told, _ = Properties(PacketTypes.CONNECT).unpack(broker.greetings[0][12:])  # type: ignore[no-untyped-call]
@@ -302,7 +236,7 @@ def noise(chance: random.Random, good: bytes) -> bytes:
 
 
 def test_no_stream_of_bytes_stops_the_source_or_costs_it_a_message(
-    new: New, scripted: Scripted, speaks: Speaks
+    new_bulk: NewBulk, scripted: Scripted, speaks: Speaks
 ) -> None:
     chance = random.Random(4)
     streams = 200
@@ -315,7 +249,7 @@ def test_no_stream_of_bytes_stops_the_source_or_costs_it_a_message(
     end = message(b"end", 65000, speaks)
     broker = scripted(speaks, *scripts, end, then_ends=True)
     heard = Heard()
-    source = new(broker, protocol=speaks, reconnect_min_s=0.001, reconnect_max_s=0.005)
+    source = new_bulk(broker, protocol=speaks, reconnect_min_s=0.001, reconnect_max_s=0.005)
     source.start(heard.take)
     payloads: list[bytes] = []
     while b"end" not in payloads:
@@ -324,70 +258,3 @@ def test_no_stream_of_bytes_stops_the_source_or_costs_it_a_message(
     assert {b"good %d" % n for n in range(streams)} <= set(payloads)
     assert source.acknowledge([last]) == 1
     assert broker.connections == streams + 1
-
-
-class Slow:
-    """Takes nothing until it is allowed to."""
-
-    def __init__(self) -> None:
-        self.free = threading.Event()
-        self.heard = Heard()
-        self.waiting = threading.Event()
-
-    def take(self, arrivals: Sequence[Arrival]) -> None:
-        self.waiting.set()
-        assert self.free.wait(60)
-        self.heard.take(arrivals)
-
-
-def test_the_connection_is_kept_alive_while_a_full_spool_holds_up_the_delivery(
-    new: New, scripted: Callable[..., ScriptedBroker], speaks: Speaks
-) -> None:
-    broker = scripted(speaks, message(b"one", 1, speaks))
-    slow = Slow()
-    source = new(broker, protocol=speaks, keepalive_s=5)
-    source.start(slow.take)
-    assert slow.waiting.wait(20)
-    for _ in range(3):
-        broker.pings.get(timeout=20)
-    broker.send(message(b"two", 2, speaks))
-    slow.free.set()
-    one, two = slow.heard.next(2)
-    assert one.generation == two.generation
-    assert source.acknowledge([one, two]) == 2
-    assert broker.connections == 1
-
-
-def test_a_broker_that_hangs_up_while_the_delivery_is_held_up_is_connected_to_again(
-    new: New, scripted: Callable[..., ScriptedBroker], speaks: Speaks
-) -> None:
-    broker = scripted(speaks, message(b"one", 1, speaks), message(b"one", 1, speaks, again=True))
-    slow = Slow()
-    source = new(broker, protocol=speaks)
-    source.start(slow.take)
-    assert slow.waiting.wait(20)
-    broker.hang_up()
-    slow.free.set()
-    one, again = slow.heard.next(2)
-    assert (one.dup, again.dup, again.resumed) == (False, True, True)
-    assert source.acknowledge([one]) == 0
-    assert source.acknowledge([again]) == 1
-
-
-def test_acknowledgements_that_the_socket_does_not_take_at_once_are_sent_later_and_whole(
-    new: New, scripted: Callable[..., ScriptedBroker], speaks: Speaks
-) -> None:
-    broker = scripted(speaks, message(b"one", 1, speaks))
-    heard = Heard()
-    source = new(broker, protocol=speaks)
-    source.start(heard.take)
-    (one,) = heard.next()
-    broker.listening.clear()
-    count = 0
-    while not source.unsent:
-        count += source.acknowledge([one] * 50_000)
-        assert count < 10_000_000
-    source.subscribe_to(["other/#"], [])
-    broker.listening.set()
-    assert [broker.acknowledged.get(timeout=20) for _ in range(count)] == [1] * count
-    wait_until(source.subscribed, what="subscribed anew")

@@ -236,6 +236,19 @@ def test_content_type_and_user_properties_are_kept(new: New, broker: MosquittoSe
         }
 
 
+def test_a_message_longer_than_the_broker_was_told_holds_up_nothing(
+    new: New, mosquitto: MosquittoServer
+) -> None:
+    heard = Heard()
+    source = new(mosquitto, protocol="5", max_packet_bytes=512 * 1024)
+    started(source, heard)
+    publish(mosquitto.url, [b"before", bytes(600 * 1024), b"after"])
+    taken = heard.next(2)
+    assert [one.payload for one in taken] == [b"before", b"after"]
+    assert source.acknowledge(taken) == 2
+    assert source.outage is None
+
+
 def test_a_fact_beside_a_shared_subscription_is_marked(
     new: New, mosquitto: MosquittoServer
 ) -> None:

@@ -75,6 +75,8 @@ class ScriptedBroker:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(certificates.cert_file, certificates.key_file)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # Small, so that a test soon sees what a client does when nothing is read.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         scheme = "mqtts" if self._tls else "mqtt"
         self.url = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.acknowledged: queue.Queue[int] = queue.Queue()
