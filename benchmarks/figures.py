@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from benchmarks import sustained
+from benchmarks import source, sustained
 from benchmarks.ingest import backlog, compare, latency
 from benchmarks.ingest.backlog import BacklogReport
 from benchmarks.ingest.latency import LatencyReport
@@ -78,6 +78,7 @@ RENDERS: Mapping[str, Render] = MappingProxyType(
         "latency": _latency,
         "backlog": _backlog,
         "sustained": _sustained,
+        source.NAME: source.documented,
         "summary": _summary,
     }
 )

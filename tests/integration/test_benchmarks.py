@@ -18,8 +18,10 @@ from benchmarks.ingest.passerelle import Passerelle
 from benchmarks.ingest.queue import MessagesLostError, QueueRun, run_queue
 from benchmarks.probe import MissingError, Probe
 from benchmarks.publisher import Publisher
+from benchmarks.source import KINDS, PROTOCOLS, Kind, run_source
 from benchmarks.stack import Servers
 from benchmarks.workload import CONVENTIONS, PASSERELLE_JSON, Convention, Workload
+from ingest.protocol import Protocol
 from tests.servers.fixtures import MosquittoFactory
 from tests.servers.influxdb2 import InfluxDB2, InfluxDB2Server
 from tests.servers.mosquitto import MosquittoOptions, MosquittoServer
@@ -141,3 +143,14 @@ def test_a_message_of_the_probe_that_never_appears_is_an_error(
     wait_until(lambda: probe.published, what="a message is published")
     with pytest.raises(MissingError, match="not in the store"):
         probe.finish(timeout_s=0.2)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_source_takes_a_queue_whole_and_once(
+    mosquitto: MosquittoServer, kind: Kind, protocol: Protocol
+) -> None:
+    for _ in range(2):  # the session of the first run is forgotten
+        run = run_source(broker=mosquitto, kind=kind, protocol=protocol, messages=MESSAGES)
+        assert (run.kind, run.protocol, run.messages) == (kind, protocol, MESSAGES)
+        assert min(run.cpu_us, run.rate) > 0

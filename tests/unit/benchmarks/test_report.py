@@ -14,6 +14,7 @@ from benchmarks.probe import Latencies
 from benchmarks.publisher import Published
 from benchmarks.report import UnknownPlaceError, filled, renders
 from benchmarks.results import load, save
+from benchmarks.source import PROTOCOLS, SourceReport, SourceRun
 
 ROOT = Path(__file__).parents[3]
 MACHINE = Machine(
@@ -64,6 +65,18 @@ def test_a_loss_stands_in_the_table(tmp_path: Path) -> None:
     assert kept.lost == 7
     page = filled("<!-- benchmark telegraf -->\n<!-- /benchmark -->", results=tmp_path, page="page")
     assert "| 7 |" in page
+
+
+def test_the_sources_are_set_against_each_other(tmp_path: Path) -> None:
+    runs = tuple(
+        SourceRun(kind=kind, protocol=protocol, messages=1000, seconds=0.5, cpu_s=cpu_s)
+        for protocol in PROTOCOLS
+        for kind, cpu_s in (("paho", 0.02), ("bulk", 0.002), ("bulk", 0.001), ("bulk", 0.009))
+    )
+    save("source", SourceReport(MACHINE, runs), directory=tmp_path)
+    page = filled("<!-- benchmark source -->\n<!-- /benchmark -->", results=tmp_path, page="page")
+    assert "| bulk, MQTT 5 | 2.00 | 1.00 to 9.00 | 2,000 |" in page
+    assert "**10.0 (MQTT 5) and 10.0 (MQTT 3.1.1)**" in page
 
 
 def test_a_place_without_results_is_left_as_it_is(tmp_path: Path) -> None:
