@@ -22,7 +22,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-annotate 
 # More arguments for the program behind a target: make test ARGS="-k spool -x"
 ARGS ?=
 
-.PHONY: help env run test test-servers test-compose benchmark benchmark-sustained benchmark-servers base-image images lint format lock clean
+.PHONY: help env run test test-servers test-compose benchmark benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ benchmark: benchmark-servers ## Against Telegraf; formats, stores, latency, back
 
 benchmark-sustained: benchmark-servers ## Minutes at a steady rate, everything here, every message accounted for
 	@$(BIN)/python -m benchmarks.sustained $(ARGS)
+
+reliability: test-servers ## Every fault on a real broker and store; what became of each message (ARGS="--short")
+	@$(BIN)/python -m tests.reliability $(ARGS)
 
 base-image: ## Make debian:bookworm-slim from Debian's packages where it cannot be pulled
 	@deploy/test-images/build base

@@ -30,6 +30,8 @@ autosave_interval 5
 # without limit: a queue that is full drops silently what it has acknowledged to a publisher
 max_queued_messages 0
 max_inflight_messages 0
+# a longer message would be acknowledged to its publisher and could never reach the worker
+max_packet_size 16000000
 # devices that publish at QoS 0 reach the worker at QoS 1, so that it can acknowledge
 upgrade_outgoing_qos true
 set_tcp_nodelay true
