@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,7 +50,13 @@ def open_or_set_aside(*, path: Path, sinks: tuple[str, ...], clock: Clock) -> Sp
             kept=str(kept),
             salvage=f"passerelle spool salvage {kept}",
         )
-    return Spool(path=path, sinks=sinks)
+    spool = Spool(path=path, sinks=sinks)
+    try:
+        spool.remember_from(kept)
+    except sqlite3.Error as unreadable:
+        # What the broker sends again then counts twice in the account; the store has it once.
+        _log.warning("spool_identities_unreadable", reason=str(unreadable), kept=str(kept))
+    return spool
 
 
 def set_aside(path: Path, *, now_ns: int) -> Path:

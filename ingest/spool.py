@@ -144,7 +144,12 @@ class Spool:
     @property
     def used(self) -> bool:
         """Whether anything was ever counted in it."""
-        return self._version > 0
+        with self._lock:
+            return bool(
+                self._scalar(
+                    "SELECT EXISTS (SELECT 1 FROM ledger) OR EXISTS (SELECT 1 FROM dead_letter)"
+                )
+            )
 
     @property
     def identity(self) -> int:
@@ -310,6 +315,25 @@ class Spool:
             for at, entries in rows
             for entry in packed_identities.decode(entries, same_session=at == session)
         ]
+
+    def remember_from(self, other: Path) -> None:
+        """Take over what tells messages again from another spool's file.
+
+        Raises:
+            sqlite3.Error: it cannot be read; nothing was taken.
+        """
+        source = sqlite3.connect(f"{other.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            rows = source.execute(
+                "SELECT session, newest_ns, messages, entries FROM identity ORDER BY seq"
+            ).fetchall()
+        finally:
+            source.close()
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO identity (session, newest_ns, messages, entries) VALUES (?, ?, ?, ?)",
+                rows,
+            )
 
     def progress(self, site: str, device: str) -> bytes | None:
         """Return what `commit` last kept of a device's progress, or None."""

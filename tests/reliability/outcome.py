@@ -22,7 +22,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         lost_by_broker: acknowledged by the broker to the publisher and never delivered to a worker.
         missing: by the ledger: numbers that were never received.
         lost: delivered to a worker, or owed by the broker, and found nowhere.
-        recovered_s: from the end of the fault until everything was accounted for, seconds.
+        recovered_s: from the end of the fault until what was published before has met its fate,
+            seconds.
         peak_mib: greatest resident memory of a worker, MiB.
         problems: what does not add up, besides; each a sentence.
     """

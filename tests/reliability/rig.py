@@ -20,6 +20,7 @@ from tests.reliability.evidence import Account
 from tests.reliability.fault import Fault
 from tests.reliability.messages import SITE, Message, name_of, series
 from tests.reliability.packets import SUBACK, packets
+from tests.reliability.recovery import Recovery
 from tests.reliability.scale import Scale
 from tests.reliability.traffic import Traffic
 from tests.servers.http_proxy import HttpProxy
@@ -74,8 +75,8 @@ class Rig:
         self.acknowledged: list[Message] = []
         self.problems: list[str] = []
         self.overwritten = b""
-        self._mended_s: float | None = None
-        self._settled_s = 0.0
+        self._traffic: Traffic | None = None
+        self._recovery = Recovery(account=self.account, enough=fault.broker_may_lose)
         self._peak_mib = 0.0
         self._programs: list[Program] = []
         self.messages = series(
@@ -97,6 +98,7 @@ class Rig:
             self.data = self.spool_directory = Path(self.site.environment["PASSERELLE_DATA_DIR"])
             self.registry = self._registry(stack)
             stack.callback(self._kill_all)
+            stack.callback(self._recovery.stop)
             self._stack = stack.pop_all()
         return self
 
@@ -161,11 +163,13 @@ class Rig:
             rate=rate or self.scale.rate,
             user=PUBLISHER if self.fault.broker.username else None,
         )
+        self._traffic = traffic
         try:
             traffic.start()
             yield traffic
             self.acknowledged += traffic.finish()
         finally:
+            self._traffic = None
             traffic.close()
 
     def check(self, what: str, *, holds: bool) -> None:
@@ -177,9 +181,14 @@ class Rig:
         """Wait for something that the fault is about."""
         wait_until(condition, seconds=seconds, what=what)
 
-    def mended(self) -> None:
-        """Say that the fault is over: the time to recover runs from now."""
-        self._mended_s = time.monotonic()
+    def mended(self, *, elsewhere: int = 0, since_s: float | None = None) -> None:
+        """Say that the fault is over: the time to recover runs from now.
+
+        Args:
+            since_s: it ran since then already, monotonic.
+            elsewhere: messages that were received into a spool that is not in use any more.
+        """
+        self._recovery.mended(published=self._published - elsewhere, since_s=since_s)
 
     def settle(self, *, expected: int | None = None, seconds: float = _SETTLED_S) -> None:
         """Wait until everything is accounted for; give up silently: the evidence will tell.
@@ -189,8 +198,6 @@ class Rig:
                 broker may lose some, it is until nothing more comes.
             seconds: longest wait.
         """
-        if self._mended_s is None:
-            self.mended()
         wanted = len(self.acknowledged) if expected is None else expected
         seen: tuple[Account, float] = (Account(), time.monotonic())
 
@@ -209,13 +216,6 @@ class Rig:
 
         with contextlib.suppress(TimeoutError):
             wait_until(settled, seconds=seconds, what="everything is accounted for", every=0.05)
-        self._settled_s = seen[1]
-
-    def settle_again(self) -> None:
-        """Settle after something more was published; the time to recover stays as it is."""
-        before = self.recovered_s
-        self.settle()
-        self._settled_s = (self._mended_s or 0.0) + before
 
     def told(self) -> Account:
         """Return the sums of the ledger as the registry was told."""
@@ -226,9 +226,15 @@ class Rig:
         return evidence.account_on_disk([self.spool_directory / f"spool-{worker}.db"])
 
     @property
+    def _published(self) -> int:
+        """How many messages must have met their fate: while some are on the way, one more."""
+        under_way = self._traffic.acknowledged + 1 if self._traffic else 0
+        return len(self.acknowledged) + under_way
+
+    @property
     def recovered_s(self) -> float:
-        """Time from the end of the fault until everything was accounted for, seconds."""
-        return max(0.0, self._settled_s - (self._mended_s or self._settled_s))
+        """Time from the end of the fault until what was published before has met its fate, s."""
+        return self._recovery.seconds
 
     @property
     def peak_mib(self) -> float:

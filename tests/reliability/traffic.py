@@ -59,6 +59,11 @@ class Traffic:
         self._client.connect("127.0.0.1", port)
         self._thread = threading.Thread(target=self._run, name="traffic")
 
+    @property
+    def acknowledged(self) -> int:
+        """How many messages the broker has acknowledged so far, as far as they were counted."""
+        return len(self._acknowledged)
+
     def start(self) -> None:
         """Begin to publish."""
         self._client.loop_start()

@@ -67,7 +67,7 @@ def _say_one_thing_more(rig: Rig) -> None:
     """Publish the last message of each device: a gap is seen when a later number comes."""
     with rig.traffic(rig.messages[-rig.scale.devices :]):
         pass
-    rig.settle_again()
+    rig.settle()
 
 
 def revoked(rig: Rig) -> None:

@@ -107,7 +107,7 @@ def _damage(rig: Rig, how: Callable[[Path], None]) -> None:
         before = rig.account().received
         how(rig.spools()[0])
         rig.gate.rule = None
-        rig.mended()
+        rig.mended(elsewhere=before)
         second = rig.running()
         rig.until(lambda: "spool_set_aside" in second.output(), what="the spool is set aside")
     rig.settle(expected=len(rig.acknowledged) - before)

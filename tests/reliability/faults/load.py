@@ -29,7 +29,8 @@ def disorder(rig: Rig) -> None:
     rig.running()
     messages = disordered(rig.messages, devices=rig.scale.devices)
     with rig.traffic(messages):
-        rig.mended()
+        pass
+    rig.mended()
     rig.settle()
     twice = len(messages) - len(rig.messages)
     told = rig.account().duplicate
@@ -60,7 +61,8 @@ def backfill(rig: Rig) -> None:
     )
     rig.running()
     with rig.traffic(rate=_FAST):
-        rig.mended()
+        pass
+    rig.mended()
     rig.settle()
 
 

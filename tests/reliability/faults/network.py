@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.reliability.fault import Fault
 from tests.reliability.rig import Rig
 
@@ -28,13 +30,14 @@ def half_open(rig: Rig) -> None:
     with rig.traffic() as traffic:
         traffic.reach(0.4)
         before = len(rig.link.heard())
+        abandoned_s = time.monotonic()
         rig.link.abandon()
-        rig.mended()
         rig.until(
             lambda: len(rig.link.heard()) > before,
             what="the worker connects again",
             seconds=_SILENCE_S,
         )
+        rig.mended(since_s=abandoned_s)
     rig.settle()
 
 

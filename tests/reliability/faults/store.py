@@ -117,7 +117,8 @@ def _some_refused(rig: Rig) -> None:
     rig.messages = messages
     rig.running()
     with rig.traffic(messages):
-        rig.mended()
+        pass
+    rig.mended()
     rig.settle()
     refused = sum(1 for one in messages if _old(one))
     told = rig.account().dead_lettered

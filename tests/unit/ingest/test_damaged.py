@@ -14,6 +14,8 @@ from core.settings import load_settings
 from devices.registry import Registry
 from devices.registry.records import LetterAction
 from ingest.damaged import files_set_aside, open_or_set_aside, published, set_aside
+from ingest.duplicates import Remembered
+from ingest.identities import Identities
 from ingest.ledger import Account, Fate, LedgerDelta
 from ingest.salvage import salvage
 from ingest.spool import STORE_SINK, Spool
@@ -98,6 +100,21 @@ def test_a_damaged_one_is_kept_and_an_empty_one_takes_its_place(tmp_path: Path) 
     spool.close()
     (kept,) = files_set_aside(path)
     assert kept.read_bytes() == before
+
+
+def test_what_the_broker_sends_again_is_told_also_by_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "spool-worker-1.db"
+    fill(path)
+    spool = Spool(path=path)
+    seen = Remembered(7, bytes(range(16)), accepted=True, received_ns=NOW_NS)
+    kept = Identities()
+    kept.add(seen)
+    spool.commit(ledger=LedgerDelta(), identities=kept, session=3)
+    spool.close()
+    damage(path, name="ledger_version")
+    spool = open_or_set_aside(path=path, sinks=(STORE_SINK,), clock=ManualClock(NOW_NS))
+    assert spool.identities() == (3, [seen])
+    spool.close()
 
 
 def test_two_that_are_set_aside_in_one_second_are_both_kept(tmp_path: Path) -> None:
