@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 
 import msgspec
 
+from core.archive import ARCHIVE_FACT, ArchiveReport
 from core.clock import NS_PER_S, Clock
 from core.errors import PasserelleError
 from core.sinks import SINKS_FACT, CircuitState, SinkReport
@@ -167,7 +168,7 @@ class Readiness:
             status=status,
             age_s=age_s,
             reasons=tuple(reasons),
-            notes=(*_notes(status), *_notes_of_sinks(sinks)),
+            notes=(*_notes(status), *_notes_of_sinks(sinks), *_notes_of_archive(status)),
             sinks=sinks,
         )
 
@@ -196,6 +197,16 @@ def _notes_of_sinks(sinks: Sequence[SinkReport]) -> Iterator[str]:
                 f"the sink {sink.name} misses {sink.missed_messages} messages; "
                 f"passerelle sinks refill {sink.name}"
             )
+
+
+def _notes_of_archive(status: WorkerStatus) -> Iterator[str]:
+    """Yield what is to be said of a raw archive; one that holds is the reason of the worker."""
+    try:
+        report = msgspec.convert(status.facts.get(ARCHIVE_FACT), ArchiveReport | None)
+    except msgspec.ValidationError:
+        return
+    if report is not None and report.outage and not report.holds:
+        yield f"{report.outage} ({report.not_kept} messages so far)"
 
 
 def is_retired(worker: WorkerState) -> bool:

@@ -134,6 +134,34 @@ class Metrics:
             ["sink"],
             registry=r,
         )
+        self.archive_messages = Counter(
+            "passerelle_archive_messages", "Messages kept in the raw archive.", registry=r
+        )
+        self.archive_skipped = Counter(
+            "passerelle_archive_skipped_messages",
+            "Messages that the raw archive could not keep and that went on without it.",
+            registry=r,
+        )
+        self.archive_failing = Gauge(
+            "passerelle_archive_failing", "1 while the raw archive cannot be written.", registry=r
+        )
+        self.archive_bytes = Gauge(
+            "passerelle_archive_bytes", "Size of the raw archive.", registry=r
+        )
+        self.archive_oldest = Gauge(
+            "passerelle_archive_oldest_timestamp_seconds",
+            "Begin of the oldest hour that is kept, Unix time; 0: none is.",
+            registry=r,
+        )
+        self.archive_writes = Histogram(
+            "passerelle_archive_write_seconds", "Time to keep one batch.", registry=r
+        )
+        self.archive_removed = Counter(
+            "passerelle_archive_removed_segments",
+            "Files of the raw archive removed, for their age or for its size.",
+            ["by"],
+            registry=r,
+        )
         self.reported = Gauge(
             "passerelle_report_age_seconds", "Age of the ledger last published.", registry=r
         )

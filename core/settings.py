@@ -205,6 +205,40 @@ class DeadLetterSettings(_Section):
     )
 
 
+class ArchiveSettings(_Section):
+    """The raw archive: every message as it was received, so that it can be decoded again."""
+
+    enabled: bool = Field(default=False, description="Keep what is received.")
+    days: float = Field(
+        30.0, gt=0, description="How long it is kept, days from the end of the hour of reception."
+    )
+    path: Path | None = Field(
+        None,
+        description="Directory in which each worker has one of its own, archive-WORKER; "
+        "default: the data directory.",
+    )
+    segment_bytes: int = Field(
+        64 * _MIB,
+        ge=64 * 1024,
+        le=256 * _MIB,
+        description="Size at which a file is closed and the next one begun, bytes; "
+        "each hour begins one in any case.",
+    )
+    compression_level: int = Field(
+        3, ge=1, le=19, description="Level of zstd: the higher, the smaller and the slower."
+    )
+    max_bytes: int = Field(
+        20_480 * _MIB,
+        ge=_MIB,
+        description="Size of one worker's archive at which its oldest files are removed, bytes.",
+    )
+    when_failing: Literal["hold", "skip"] = Field(
+        "hold",
+        description="When it cannot be written: hold, nothing is acknowledged until it can; "
+        "skip, messages go on without it, and the gap is noted.",
+    )
+
+
 class IngestSettings(_Section):
     """What a worker accepts."""
 
@@ -285,6 +319,7 @@ class Settings(BaseSettings):
     dead_letters: DeadLetterSettings = Field(
         default_factory=lambda: DeadLetterSettings.model_validate({})
     )
+    archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings.model_validate({}))
     ingest: IngestSettings = Field(default_factory=lambda: IngestSettings.model_validate({}))
     api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
     logging: LoggingSettings = Field(default_factory=lambda: LoggingSettings.model_validate({}))
@@ -329,6 +364,11 @@ class Settings(BaseSettings):
     def spool_path(self) -> Path:
         """The worker's spool file."""
         return self.spool.path or self.data_dir / f"spool-{self.ingest.worker}.db"
+
+    @property
+    def archive_path(self) -> Path:
+        """The directory of the worker's raw archive."""
+        return (self.archive.path or self.data_dir) / f"archive-{self.ingest.worker}"
 
     @property
     def client_id(self) -> str:

@@ -75,7 +75,11 @@ def _status(settings: Settings, metrics: Metrics, worker: Worker) -> StatusServe
         host=settings.ingest.metrics_host,
         port=settings.ingest.metrics_port,
         metrics=metrics,
-        healthy=lambda: {"ok": worker.connected, "pending": worker.pending},
+        healthy=lambda: {
+            "ok": worker.connected,
+            "pending": worker.pending,
+            **({"archive": worker.archive_outage} if worker.archive_outage else {}),
+        },
     )
     status.start()
     return status

@@ -20,6 +20,7 @@ from core.reasons import Scope
 from core.settings import IngestSettings, SpoolSettings
 from devices.registry.records import DeadLetterState
 from ingest import dead_letter
+from ingest.archive import Archive
 from ingest.arrival import Arrival, Source
 from ingest.batch import Batch
 from ingest.batch_judge import BatchJudge
@@ -66,6 +67,7 @@ class Accept:
         on_facts: called after the commit with what bridges told of their devices.
         room: called before each batch; says why nothing may be acknowledged now for lack of room
             for dead letters, or for a sink, or None.
+        archive: keeps what was received, before it is committed; None: nothing does.
         checkpoint: called as the stage passes `ingest.checkpoint`.
     """
 
@@ -83,6 +85,7 @@ class Accept:
         on_commit: Callable[[], None],
         on_facts: Callable[[Facts], None],
         room: Callable[[], str | None] = lambda: None,
+        archive: Archive | None = None,
         checkpoint: Pass = pass_by,
     ) -> None:
         self._source = source
@@ -90,6 +93,7 @@ class Accept:
         self._directory = directory
         self._policy = policy
         self._room = room
+        self._archive = archive
         self._window = DuplicateWindow(
             max_messages=ingest.dedupe_messages, max_age_s=ingest.dedupe_s
         )
@@ -129,6 +133,8 @@ class Accept:
     @property
     def outage(self) -> str | None:
         """Why nothing is acknowledged now, or None."""
+        if self._archive is not None and self._archive.holding is not None:
+            return self._archive.holding
         return self._outage.reason
 
     @property
@@ -218,7 +224,7 @@ class Accept:
         with self._judging:
             batch = self._batch_judge.judge(arrivals)
             self._pass(Checkpoint.JUDGED)
-            if not self._commit(batch):
+            if not self._commit(batch, arrivals):
                 return
         self._pass(Checkpoint.COMMITTED)
         self._source.acknowledge(arrivals)
@@ -270,7 +276,14 @@ class Accept:
             ]
         )
 
-    def _write(self, batch: Batch, settlements: Sequence[Settlement] = ()) -> None:
+    def _write(
+        self,
+        batch: Batch,
+        settlements: Sequence[Settlement] = (),
+        *,
+        now_ns: int | None = None,
+        archived: int = 0,
+    ) -> None:
         self._spool.commit(
             packed=batch.packed(),
             ledger=batch.ledger,
@@ -279,14 +292,24 @@ class Accept:
             session=self._window.session,
             progress=batch.progress,
             settlements=settlements,
-            now_ns=self._clock.now_ns(),
+            now_ns=self._clock.now_ns() if now_ns is None else now_ns,
+            archived=archived,
         )
 
-    def _commit(self, batch: Batch) -> bool:
+    def _commit(self, batch: Batch, arrivals: Sequence[Arrival]) -> bool:
+        now_ns: int | None = None
+        archived = 0
+        if self._archive is not None:
+            now_ns = self._clock.now_ns()  # a block and its batch carry the same instant
+            kept = self._archive.keep(arrivals, batch, now_ns=now_ns, stopping=self._stopping)
+            if kept is None:
+                return False
+            archived = kept
+        self._pass(Checkpoint.ARCHIVED)
         while True:
             try:
                 with self._metrics.commits.time():
-                    self._write(batch)
+                    self._write(batch, now_ns=now_ns, archived=archived)
             except sqlite3.Error as error:
                 remedy = (
                     "a worker that is started anew sets it aside and begins another"

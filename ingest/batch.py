@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
 from ingest.duplicates import Remembered
 from ingest.identities import Identities
 from ingest.judge import Facts, Verdict
 from ingest.ledger import Account, Fate, LedgerDelta
 from ingest.spool import NewDeadLetter
 from ingest.spooled import Layout, Owner, Packed
+
+
+class Other(msgspec.Struct, frozen=True):
+    """What became of a message that was not usual.
+
+    Attributes:
+        before: how many messages of the batch waited for the store when it was judged.
+        fate: what became of it.
+        account: whose it is.
+        stored: whether it waits for the store itself.
+    """
+
+    before: int
+    fate: Fate
+    account: Account
+    stored: bool
 
 
 class Batch:
@@ -29,6 +47,7 @@ class Batch:
         facts: what bridges tell of their devices.
         profiles: how many messages each profile decoded.
         fates: how many messages that were not usual became what.
+        others: each message that was not usual, in order.
     """
 
     def __init__(self) -> None:
@@ -42,11 +61,16 @@ class Batch:
         self.facts: list[Facts] = []
         self.profiles: Counter[str] = Counter()
         self.fates: Counter[Fate] = Counter()
+        self.others: list[Other] = []
         self._places: dict[tuple[Account, bool], int] = {}
 
     def owner(self, account: Account, *, counted: bool = True) -> int:
         """Return the place of an account among the owners of messages."""
         return self._places.setdefault((account, counted), len(self._places))
+
+    def accounts(self) -> list[Account]:
+        """Return the accounts by their place among the owners."""
+        return [account for account, _ in self._places]
 
     def store(self, lines: Sequence[str], account: Account, *, counted: bool = True) -> None:
         """Add lines that wait for the store as one message of `account`."""

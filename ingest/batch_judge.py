@@ -17,7 +17,7 @@ from core.identity import DIGEST_SIZE
 from core.quality import Quality
 from devices.formats import Flat, FlatFormat, FlatReader
 from ingest.arrival import Arrival
-from ingest.batch import Batch
+from ingest.batch import Batch, Other
 from ingest.directory import Directory, Snapshot
 from ingest.duplicates import DuplicateWindow
 from ingest.judge import Judge, Verdict
@@ -210,6 +210,8 @@ class BatchJudge:
         verdict = self._judge.judge(arrival)
         if verdict.facts is not None:
             batch.facts.append(verdict.facts)
+        waits = verdict.fate is Fate.PENDING and not arrival.facts_only
+        batch.others.append(Other(len(batch.owners), verdict.fate, verdict.account, waits))
         if arrival.facts_only:
             return
         batch.fates[verdict.fate] += 1

@@ -17,6 +17,8 @@ class Checkpoint(StrEnum):
     """The messages are in memory only."""
     JUDGED = "judged"
     """What becomes of them is decided; the transaction has not begun."""
+    ARCHIVED = "archived"
+    """They are in the raw archive, when there is one; the transaction has not begun."""
     COMMITTED = "committed"
     """They are on disk; no PUBACK has been sent."""
     ACKNOWLEDGED = "acknowledged"

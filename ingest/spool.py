@@ -28,6 +28,7 @@ from ingest.spooled import Lag, Packed, SpooledBatch
 STORE_SINK = "store"
 """The sink whose confirmation turns `pending` into `stored`."""
 _IDENTITY = "identity"
+_ARCHIVED = "archive"
 
 
 class NewDeadLetter(msgspec.Struct, frozen=True):
@@ -159,6 +160,11 @@ class Spool:
         return self.cursor(_IDENTITY)
 
     @property
+    def archived(self) -> int:
+        """Number of the last batch that was committed with the raw archive, or 0."""
+        return self.cursor(_ARCHIVED)
+
+    @property
     def pending_bytes(self) -> int:
         """Size of the messages that wait for the store, bytes."""
         return self._waiting[STORE_SINK][2]
@@ -179,6 +185,7 @@ class Spool:
         progress: Sequence[tuple[str, str, bytes]] = (),
         settlements: Sequence[Settlement] = (),
         now_ns: int = 0,
+        archived: int = 0,
     ) -> None:
         """Put everything that became of a batch on disk, in one transaction.
 
@@ -191,6 +198,7 @@ class Spool:
             progress: (site, device, packed `ingest.progress.Progress`) of changed devices.
             settlements: what became of dead letters.
             now_ns: the time, nanoseconds since the epoch.
+            archived: number of the batch in the raw archive, or 0.
 
         Raises:
             sqlite3.Error: nothing of it is on disk (disk full, read-only, damaged).
@@ -221,6 +229,8 @@ class Spool:
                     (settlement.state, settlement.reason, settlement.detail, version, now_ns,
                      settlement.id),
                 )  # fmt: skip
+            if archived:
+                execute(_MOVE_CURSOR, (_ARCHIVED, archived))
         if packed is not None and row is not None:
             with self._lock:
                 for waiting in self._waiting.values():

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from core.archive import ARCHIVE_FACT
 from core.clock import Clock
 from core.errors import PasserelleError
 from core.logs import Outage, logger
@@ -18,6 +19,7 @@ from devices.decoder import Limits
 from devices.registry import Registry
 from devices.seeding import prepare
 from ingest.accept import Accept
+from ingest.archive import Archive
 from ingest.arrival import Source
 from ingest.checkpoint import Pass, pass_by
 from ingest.damaged import files_set_aside, open_or_set_aside, published
@@ -128,6 +130,18 @@ class Worker:
             clock=clock,
         )
         metrics.spools_set_aside.set(len(files_set_aside(settings.spool_path)))
+        self._archive = (
+            Archive(
+                settings=settings.archive,
+                directory=settings.archive_path,
+                spool=self._spool.identity,
+                committed=self._spool.archived,
+                clock=clock,
+                metrics=metrics,
+            )
+            if settings.archive.enabled
+            else None
+        )
         self._bounds = LetterBounds(
             letters=self._spool.letters,
             settings=settings.dead_letters,
@@ -170,6 +184,7 @@ class Worker:
             on_commit=self._wake,
             on_facts=self._learn,
             room=lambda: self._bounds.room() or self._holding(),
+            archive=self._archive,
             checkpoint=checkpoint,
         )
         self._reporter = Reporter(
@@ -209,6 +224,11 @@ class Worker:
     def full(self) -> bool:
         """Whether acknowledging has stopped, because the spool is full or cannot be written."""
         return self._accept.outage is not None
+
+    @property
+    def archive_outage(self) -> str | None:
+        """Why the raw archive cannot be written, or None."""
+        return None if self._archive is None else self._archive.outage
 
     @property
     def pending(self) -> int:
@@ -269,6 +289,8 @@ class Worker:
         for sink in self._own_sinks.values():
             sink.close()
         pending = self._spool.pending
+        if self._archive is not None:
+            self._archive.close()
         self._spool.close()
         _log.info("worker_stopped", pending=pending)
 
@@ -283,7 +305,10 @@ class Worker:
         )
 
     def _more(self) -> dict[str, Any]:
-        return {SINKS_FACT: [msgspec.to_builtins(one) for one in self.sinks()]}
+        more: dict[str, Any] = {SINKS_FACT: [msgspec.to_builtins(one) for one in self.sinks()]}
+        if self._archive is not None:
+            more[ARCHIVE_FACT] = msgspec.to_builtins(self._archive.report())
+        return more
 
     def _wake(self) -> None:
         for drain in self._drains:
