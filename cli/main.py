@@ -12,6 +12,7 @@ from cli.decode import decode, publish
 from cli.devices import devices_app
 from cli.keys import keys_app
 from cli.profiles import profiles_app
+from cli.redecode import redecode
 from cli.sinks import sinks_app
 from cli.spool import spool_app
 from cli.up import up
@@ -31,6 +32,7 @@ app.command()(replay)
 app.command()(capture)
 app.command()(decode)
 app.command()(publish)
+app.command()(redecode)
 app.command()(config)
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(devices_app, name="devices")

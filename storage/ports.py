@@ -213,6 +213,19 @@ class Page(msgspec.Struct, frozen=True):
     after: Position | None = None
 
 
+@runtime_checkable
+class ValueRemover(Protocol):
+    """A store that can delete single values."""
+
+    def remove(self, values: Sequence[Position]) -> int | Retry:
+        """Delete values; those that are not there are passed over.
+
+        Returns:
+            How many were deleted, on the store's disk; `Retry`: perhaps none.
+        """
+        ...
+
+
 class WindowValue(msgspec.Struct, frozen=True):
     """The aggregate of one series over one window.
 

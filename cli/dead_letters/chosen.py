@@ -66,8 +66,8 @@ def chosen(
         scope=None if scope is None else scope.value,
         profile=profile,
         worker=worker,
-        since_ns=_instant("--since", since),
-        until_ns=_instant("--until", until),
+        since_ns=instant("--since", since),
+        until_ns=instant("--until", until),
     )
 
 
@@ -96,7 +96,12 @@ def counted(registry: Registry, wanted: LetterFilter, state: State) -> dict[str,
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _instant(option: str, text: str | None) -> int | None:
+def instant(option: str, text: str | None) -> int | None:
+    """Return the instant that an option says, nanoseconds since the epoch; None: it was not given.
+
+    Raises:
+        ConfigurationError: it says none.
+    """
     if text is None:
         return None
     try:

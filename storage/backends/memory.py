@@ -50,6 +50,12 @@ class _Values:
             self._times.append(time_ns)
         self.by_time[time_ns] = value
 
+    def remove(self, time_ns: int) -> bool:
+        if self.by_time.pop(time_ns, None) is None:
+            return False
+        self._times.remove(time_ns)
+        return True
+
     def times(self) -> list[int]:
         if not self._ordered:
             self._times.sort()
@@ -79,6 +85,12 @@ class MemoryStore:
                 if index not in bad:
                     self._put(point)
         return Written(rejected)
+
+    def remove(self, values: Sequence[Position]) -> int | Retry:
+        """See `ValueRemover.remove`."""
+        with self._lock:
+            keys = [((one.site, one.device, one.quantity), one.time_ns) for one in values]
+            return sum(self._series[key].remove(at) for key, at in keys if key in self._series)
 
     def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
         """See `PointReader.read`."""
@@ -139,7 +151,7 @@ class MemoryStore:
                 for name in dict.fromkeys(self._names(key) if wanted is None else wanted):
                     series = (key.site, key.device, name)
                     values = self._series.get(series)
-                    if values is not None:
+                    if values is not None and values.by_time:
                         time_ns = values.times()[-1]
                         answer.append(self._reading(series, time_ns, values.by_time[time_ns]))
         return answer

@@ -11,7 +11,7 @@ import duckdb
 
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.reading import DeviceKey, Point, Reading
-from storage.backends.duckdb import batch, queries
+from storage.backends.duckdb import batch, queries, removal
 from storage.backends.duckdb.file import DuckDBFile, damaged
 from storage.backends.duckdb.names import Names
 from storage.ports import Page, Position, Retry, Selection, Windows, WindowValue, Written
@@ -64,6 +64,18 @@ class DuckDBStore:
         except StoreUnavailableError as error:
             return Retry(error.detail)
         return Written(rejected)
+
+    def remove(self, values: Sequence[Position]) -> int | Retry:
+        """See `ValueRemover.remove`: one transaction, on disk when this returns."""
+        try:
+            self._mend()
+            with self._writing, self._file.transaction() as cursor:
+                return removal.remove(cursor, values, self._names)
+        except duckdb.Error as error:
+            self._note(error)
+            return Retry(f"DuckDB cannot write {self._file.path}: {_sentence(error)}")
+        except StoreUnavailableError as error:
+            return Retry(error.detail)
 
     def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
         """See `PointReader.read`."""
