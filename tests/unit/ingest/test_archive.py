@@ -12,123 +12,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.clock import NS_PER_HOUR, NS_PER_S, ManualClock, iso
-from core.metrics import Metrics
-from core.settings import ArchiveSettings, IngestSettings, SpoolSettings
-from devices.registry.records import Device
-from ingest.accept import Accept
-from ingest.archive import Archive
-from ingest.archive_blocks import Archived, Block, Contents, blocks_of
-from ingest.archive_segments import Damaged, Segment, read_archive, segments_of
-from ingest.arrival import Arrival
+from core.clock import NS_PER_S, ManualClock
+from ingest.archive_blocks import Archived, Block, blocks_of
+from ingest.archive_segments import read_archive
 from ingest.checkpoint import Checkpoint
 from ingest.ledger import Fate
-from ingest.memory_source import MemorySource
-from ingest.spool import Spool
-from ingest.validate import ClockPolicy
 from tests.servers.waiting import wait_until
-from tests.support.directory import directory_of
+from tests.support.archiving import NOW, ArchiveBench
 
-NOW = 1_790_000_000 * NS_PER_S // NS_PER_HOUR * NS_PER_HOUR
 DAY_S = 86_400.0
-TOPIC = b"passerelle/v1/elgazala/thermo-1/telemetry"
-DIRECTORY = directory_of(
-    Device(id="thermo-1", site="elgazala", profile="passerelle", external_id="thermo-1")
-)
-
-
-class _CrashError(Exception):
-    pass
-
-
-class Bench:
-    """An accept stage with an archive, in a directory, fed by hand."""
-
-    def __init__(self, directory: Path, clock: ManualClock, **archive: object) -> None:
-        self.directory = directory
-        self.archived = directory / "archive-worker-1"
-        self.clock = clock
-        self.settings = ArchiveSettings.model_validate({"enabled": True, **archive})
-        self.metrics = Metrics()
-        self.crash_at: Checkpoint | None = None
-        self.seq = 0
-        self.open()
-
-    def open(self) -> None:
-        self.spool = Spool(path=self.directory / "spool.db")
-        self.archive = Archive(
-            settings=self.settings,
-            directory=self.archived,
-            spool=self.spool.identity,
-            committed=self.spool.archived,
-            clock=self.clock,
-            metrics=self.metrics,
-        )
-        self.accept = Accept(
-            source=MemorySource(clock=self.clock),
-            spool=self.spool,
-            directory=DIRECTORY,
-            policy=ClockPolicy.from_settings(earliest="2020-01-01T00:00:00Z", ahead_s=300),
-            clock=self.clock,
-            metrics=self.metrics,
-            ingest=IngestSettings.model_validate({}),
-            limits=SpoolSettings.model_validate({}),
-            on_commit=lambda: None,
-            on_facts=lambda _facts: None,
-            archive=self.archive,
-            checkpoint=self._pass,
-        )
-
-    def _pass(self, checkpoint: Checkpoint) -> None:
-        if checkpoint is self.crash_at:
-            raise _CrashError
-
-    def message(self, *, values: object = None, **more: object) -> Arrival:
-        self.seq += 1
-        at = iso(self.clock.now_ns() - NS_PER_S + self.seq)
-        body = {"seq": self.seq, "boot": 1, "t": at, "v": values or {"air_temperature": 21.5}}
-        fields = {"topic": TOPIC, "payload": msgspec.json.encode(body), "mid": 0, "qos": 1, **more}
-        return msgspec.convert({"received_ns": self.clock.now_ns(), **fields}, Arrival)
-
-    def receive(self, *arrivals: Arrival) -> list[Arrival]:
-        given = list(arrivals) or [self.message(), self.message()]
-        self.accept.process(given)
-        return given
-
-    def crash(self, *arrivals: Arrival, at: Checkpoint) -> None:
-        """End as a power cut would; the file that was open is left as it is."""
-        self.crash_at = at
-        with pytest.raises(_CrashError):
-            self.receive(*arrivals)
-        self.crash_at = None
-        self.restart()
-
-    def restart(self) -> None:
-        self.close()
-        self.open()
-
-    def close(self) -> None:
-        self.archive.close()
-        self.spool.close()
-
-    def kept(self) -> list[Archived]:
-        return [one for contents in self.contents() for one in contents.messages]
-
-    def contents(self) -> list[Contents]:
-        found = list(read_archive(self.archived, start_ns=0, end_ns=2**62))
-        assert not any(isinstance(one, Damaged) for one in found)
-        return [one[1] for one in found if not isinstance(one, Damaged)]
-
-    def segments(self) -> list[Segment]:
-        return segments_of(self.archived)
-
-    def count(self, name: str, **labels: str) -> float:
-        return self.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path, ManualClock(NOW))
+def bench(tmp_path: Path) -> Iterator[ArchiveBench]:
+    made = ArchiveBench(tmp_path, ManualClock(NOW))
     yield made
     made.close()
 
@@ -137,7 +34,7 @@ def sent(arrivals: Sequence[Archived]) -> list[tuple[bytes, bytes, int]]:
     return [(one.arrival.topic, one.arrival.payload, one.arrival.received_ns) for one in arrivals]
 
 
-def test_every_message_is_kept_with_what_became_of_it(bench: Bench) -> None:
+def test_every_message_is_kept_with_what_became_of_it(bench: ArchiveBench) -> None:
     usual, other = bench.message(mid=5), bench.message(mid=6)
     bad = msgspec.structs.replace(bench.message(), payload=b"{")
     unknown = msgspec.structs.replace(usual, topic=b"passerelle/v1/elgazala/nobody/telemetry")
@@ -168,7 +65,7 @@ def test_every_message_is_kept_with_what_became_of_it(bench: Bench) -> None:
     [(Checkpoint.JUDGED, False), (Checkpoint.ARCHIVED, False), (Checkpoint.COMMITTED, True)],
 )
 def test_after_a_crash_the_archive_holds_what_was_committed_and_no_more(
-    bench: Bench, at: Checkpoint, *, kept: bool
+    bench: ArchiveBench, at: Checkpoint, *, kept: bool
 ) -> None:
     before = bench.receive()
     lost = [bench.message(mid=9)]
@@ -179,7 +76,9 @@ def test_after_a_crash_the_archive_holds_what_was_committed_and_no_more(
     assert bench.spool.totals()["received"] == len(expected)
 
 
-def test_a_block_that_is_not_whole_is_cut_at_every_length(bench: Bench, tmp_path: Path) -> None:
+def test_a_block_that_is_not_whole_is_cut_at_every_length(
+    bench: ArchiveBench, tmp_path: Path
+) -> None:
     before = bench.receive()
     whole = bench.segments()[0].bytes
     bench.crash(bench.message(), at=Checkpoint.ARCHIVED)
@@ -203,7 +102,7 @@ def test_a_block_that_is_not_whole_is_cut_at_every_length(bench: Bench, tmp_path
     assert sent(bench.kept()) == [(one.topic, one.payload, one.received_ns) for one in before]
 
 
-def test_a_segment_of_which_nothing_is_whole_goes(bench: Bench) -> None:
+def test_a_segment_of_which_nothing_is_whole_goes(bench: ArchiveBench) -> None:
     first = bench.receive()
     bench.restart()
     bench.crash(bench.message(), at=Checkpoint.ARCHIVED)
@@ -219,7 +118,7 @@ def test_a_segment_of_which_nothing_is_whole_goes(bench: Bench) -> None:
     assert sent(bench.kept())[:2] == [(one.topic, one.payload, one.received_ns) for one in first]
 
 
-def test_another_spool_never_cuts_what_it_did_not_write(bench: Bench) -> None:
+def test_another_spool_never_cuts_what_it_did_not_write(bench: ArchiveBench) -> None:
     before = bench.receive()
     bench.close()
     (bench.directory / "spool.db").unlink()
@@ -228,7 +127,7 @@ def test_another_spool_never_cuts_what_it_did_not_write(bench: Bench) -> None:
     assert len(bench.kept()) == len(before) + len(after)
 
 
-def outage(bench: Bench) -> str:
+def outage(bench: ArchiveBench) -> str:
     return bench.accept.outage or ""
 
 
@@ -239,7 +138,7 @@ def incompressible(count: int) -> bytes:
 def test_each_hour_of_reception_has_files_of_its_own_and_large_ones_are_parted(
     tmp_path: Path,
 ) -> None:
-    with closing(Bench(tmp_path, ManualClock(NOW), segment_bytes=64 * 1024)) as bench:
+    with closing(ArchiveBench(tmp_path, ManualClock(NOW), segment_bytes=64 * 1024)) as bench:
         for _ in range(3):
             bench.receive()
         bench.clock.advance(3600)
@@ -252,7 +151,7 @@ def test_each_hour_of_reception_has_files_of_its_own_and_large_ones_are_parted(
         assert len(bench.kept()) == 9
 
 
-def test_a_clock_that_is_stepped_parts_files_and_changes_no_order(bench: Bench) -> None:
+def test_a_clock_that_is_stepped_parts_files_and_changes_no_order(bench: ArchiveBench) -> None:
     sent_first = bench.receive()
     bench.clock.step_to(NOW - 3600 * NS_PER_S)
     sent_then = bench.receive()
@@ -266,7 +165,7 @@ def test_a_clock_that_is_stepped_parts_files_and_changes_no_order(bench: Bench) 
 
 
 def test_what_is_too_old_goes_after_ten_minutes_of_being_so(tmp_path: Path) -> None:
-    with closing(Bench(tmp_path, ManualClock(NOW), days=2)) as bench:
+    with closing(ArchiveBench(tmp_path, ManualClock(NOW), days=2)) as bench:
         bench.receive()
         bench.clock.advance(2 * DAY_S + 3599)
         bench.receive()
@@ -284,7 +183,7 @@ def test_what_is_too_old_goes_after_ten_minutes_of_being_so(tmp_path: Path) -> N
 
 
 def test_a_clock_that_steps_forward_for_a_while_removes_nothing(tmp_path: Path) -> None:
-    with closing(Bench(tmp_path, ManualClock(NOW), days=2)) as bench:
+    with closing(ArchiveBench(tmp_path, ManualClock(NOW), days=2)) as bench:
         bench.receive()
         for _ in range(3):
             at = bench.clock.now_ns()
@@ -301,8 +200,8 @@ def test_a_clock_that_steps_forward_for_a_while_removes_nothing(tmp_path: Path) 
 
 
 def test_beyond_its_bound_the_oldest_go_and_it_is_told(tmp_path: Path) -> None:
-    bounds = {"segment_bytes": 256 * 1024, "max_bytes": 1024 * 1024}
-    with closing(Bench(tmp_path, ManualClock(NOW), **bounds)) as bench:
+    clock, most = ManualClock(NOW), 1024 * 1024
+    with closing(ArchiveBench(tmp_path, clock, segment_bytes=256 * 1024, max_bytes=most)) as bench:
         for number in range(30):
             bench.receive(bench.message(payload=incompressible(60_000 + number)))
             assert sum(one.bytes for one in bench.segments()) <= 1024 * 1024
@@ -315,7 +214,7 @@ def test_beyond_its_bound_the_oldest_go_and_it_is_told(tmp_path: Path) -> None:
         assert sum(one.bytes for one in bench.segments()) <= 1024 * 1024
 
 
-def test_an_archive_that_cannot_be_written_holds_the_acknowledgement(bench: Bench) -> None:
+def test_an_archive_that_cannot_be_written_holds_the_acknowledgement(bench: ArchiveBench) -> None:
     bench.archived.write_bytes(b"in the way")
     given = [bench.message(mid=3)]
     stage = threading.Thread(target=bench.receive, args=given)
@@ -333,7 +232,9 @@ def test_an_archive_that_cannot_be_written_holds_the_acknowledgement(bench: Benc
     assert bench.spool.totals()["received"] == 1
 
 
-def test_while_it_holds_the_stage_can_be_stopped_and_nothing_is_committed(bench: Bench) -> None:
+def test_while_it_holds_it_can_be_stopped_and_nothing_is_committed(
+    bench: ArchiveBench,
+) -> None:
     bench.archived.write_bytes(b"in the way")
     stage = threading.Thread(target=bench.receive)
     stage.start()
@@ -345,7 +246,7 @@ def test_while_it_holds_the_stage_can_be_stopped_and_nothing_is_committed(bench:
 
 
 def test_told_to_skip_messages_go_on_and_the_gap_is_noted(tmp_path: Path) -> None:
-    with closing(Bench(tmp_path, ManualClock(NOW), when_failing="skip")) as bench:
+    with closing(ArchiveBench(tmp_path, ManualClock(NOW), when_failing="skip")) as bench:
         first = bench.receive()
         bench.restart()
         aside = bench.archived.rename(tmp_path / "aside")
@@ -370,7 +271,7 @@ def test_told_to_skip_messages_go_on_and_the_gap_is_noted(tmp_path: Path) -> Non
         assert "cannot be written" in gap.reason
 
 
-def test_a_batch_whose_commit_fails_for_a_while_is_kept_once(bench: Bench) -> None:
+def test_a_batch_whose_commit_fails_for_a_while_is_kept_once(bench: ArchiveBench) -> None:
     bench.receive()
     bench.spool._db.execute("PRAGMA query_only = ON")
     given = [bench.message()]
@@ -383,14 +284,14 @@ def test_a_batch_whose_commit_fails_for_a_while_is_kept_once(bench: Bench) -> No
     assert bench.spool.archived == 2
 
 
-def test_a_block_and_the_batch_it_became_carry_the_same_instant(bench: Bench) -> None:
+def test_a_block_and_the_batch_it_became_carry_the_same_instant(bench: ArchiveBench) -> None:
     bench.receive()
     [block] = [one for one in blocks_of(bench.segments()[0].path) if isinstance(one, Block)]
     [batch] = bench.spool.batches(sink="store", limit_messages=10)
     assert block.header.written_ns == batch.committed_ns
 
 
-def test_the_files_are_for_their_owner_alone(bench: Bench) -> None:
+def test_the_files_are_for_their_owner_alone(bench: ArchiveBench) -> None:
     bench.receive()
     assert bench.archived.stat().st_mode & 0o777 == 0o700
     assert bench.segments()[0].path.stat().st_mode & 0o777 == 0o600
