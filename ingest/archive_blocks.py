@@ -8,7 +8,8 @@ A segment is a file of blocks that is only ever appended to. Invariants, each wi
    the rest is one hole, never a wrong message.
 3. Blocks of one frame share a compressor, so that a batch of one message is small too; a frame ends
    after a mebibyte, and a block that begins one is marked. Damage costs the rest of its frame.
-4. A block carries the number of its batch and the identity of the spool that commits it.
+4. A block carries the number of its batch and the identity of the spool that commits it. A segment
+   begins with that identity, a random number: bytes of a payload that look like a block are none.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import zstandard
 from ingest.arrival import Arrival
 from ingest.ledger import Fate
 
-SEGMENT_MAGIC = b"PSRLARC1"
-
+_SEGMENT_MAGIC = b"PSRLARC1"
+_SEGMENT = struct.Struct("<8sQ")
 _BLOCK_MAGIC = b"PBLK"
 _HEADER = struct.Struct("<4sB3xQQqqqIIII")
 _CRC = struct.Struct("<I")
@@ -104,7 +105,7 @@ class Block(msgspec.Struct, frozen=True):
 
     offset: int
     header: BlockHeader
-    body: bytes
+    body: memoryview
 
     @property
     def end(self) -> int:
@@ -256,37 +257,52 @@ class Packer:
         return head + _CRC.pack(zlib.crc32(head)) + body
 
 
+def segment_head(spool: int) -> bytes:
+    """Return what a segment begins with.
+
+    Args:
+        spool: identity of the spool.
+    """
+    return _SEGMENT.pack(_SEGMENT_MAGIC, spool)
+
+
 def scan(data: bytes) -> Iterator[Block | Hole]:
     """Yield the blocks of a segment's bytes, and what lies between them, in order."""
-    at = len(SEGMENT_MAGIC)
-    if data[:at] != SEGMENT_MAGIC:
-        at = 0
+    if len(data) < _SEGMENT.size or not data.startswith(_SEGMENT_MAGIC):
+        if data:
+            yield Hole(0, len(data), torn=len(data) < _SEGMENT.size)
+        return
+    _, spool = _SEGMENT.unpack_from(data)
+    at = _SEGMENT.size
     while at < len(data):
-        block = _block_at(data, at)
+        block = _block_at(data, at, spool)
         if block is not None:
             yield block
             at = block.end
             continue
         found = data.find(_BLOCK_MAGIC, at + 1)
-        while found >= 0 and _block_at(data, found) is None:
+        while found >= 0 and _block_at(data, found, spool) is None:
             found = data.find(_BLOCK_MAGIC, found + 1)
         end = len(data) if found < 0 else found
         yield Hole(at, end - at, torn=found < 0)
         at = end
 
 
-def _block_at(data: bytes, at: int) -> Block | None:
-    """Return the block that begins at an offset, when it is whole."""
+def _block_at(data: bytes, at: int, spool: int) -> Block | None:
+    """Return the block of a spool that begins at an offset, when it is whole."""
     head = data[at : at + _HEADER.size]
     start = at + HEADER_SIZE
     if len(data) < start or _CRC.unpack_from(data, at + _HEADER.size)[0] != zlib.crc32(head):
         return None
     magic, flags, *numbers = _HEADER.unpack(head)
     header = BlockHeader(bool(flags & _FRESH), *numbers)
-    body = data[start : start + header.body_bytes]
-    if magic != _BLOCK_MAGIC or len(body) < header.body_bytes:
-        return None
-    return Block(at, header, body) if zlib.crc32(body) == header.body_crc else None
+    body = memoryview(data)[start : start + header.body_bytes]
+    whole = len(body) == header.body_bytes and zlib.crc32(body) == header.body_crc
+    return (
+        Block(at, header, body)
+        if whole and (magic, header.spool) == (_BLOCK_MAGIC, spool)
+        else None
+    )
 
 
 def opened_blocks(found: Iterator[Block | Hole]) -> Iterator[tuple[BlockHeader, Contents] | Hole]:

@@ -16,7 +16,7 @@ from core.clock import NS_PER_S, Clock, hour_of, iso
 from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.settings import ArchiveSettings
-from ingest.archive_blocks import SEGMENT_MAGIC, Packer
+from ingest.archive_blocks import Packer, segment_head
 from ingest.archive_segments import (
     Recovered,
     Segment,
@@ -146,7 +146,8 @@ class ArchiveFiles:
         file = path.open("xb", buffering=0)
         try:
             path.chmod(0o600)
-            _write(file, SEGMENT_MAGIC)
+            head = segment_head(self._spool)
+            _write(file, head)
             sync_directory(self._directory)
         except BaseException:
             file.close()
@@ -155,7 +156,7 @@ class ArchiveFiles:
         self._packer.begin_anew()
         self._file = file
         self._open = Segment(path, number, hour_of(received_ns), 0)
-        self._open_bytes = len(SEGMENT_MAGIC)
+        self._open_bytes = len(head)
         return file
 
     def _full(self, received_ns: int) -> bool:

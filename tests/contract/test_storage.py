@@ -12,7 +12,7 @@ from core.quality import Quality
 from core.reading import DeviceKey, Point, Reading
 from core.settings import Settings
 from storage.factory import open_store
-from storage.ports import Page, Position, Selection, Store, Written
+from storage.ports import Page, Position, Selection, Store, ValueRemover, Written
 from storage.refusal import EARLIEST_NS, LATEST_NS
 from tests.contract.storage_data import (
     DAY,
@@ -29,6 +29,7 @@ from tests.contract.storage_data import (
 )
 
 OTHER = DeviceKey("diamniadio", "thermo-1")
+_SERIES = ("elgazala", "thermo-1", TEMPERATURE)
 ALL = Selection((THERMO,), (TEMPERATURE,), EARLIEST_NS, LATEST_NS + 1)
 
 
@@ -68,6 +69,26 @@ def test_rewriting_some_values_of_an_instant_leaves_the_others(store: Store) -> 
     stored(store, [point(T0, None, humidity=41.0)])
     found = everything(store, selection(quantities=(TEMPERATURE, HUMIDITY)))
     assert [reading.value for reading in found] == [20.0, 41.0]
+
+
+def test_a_store_that_can_delete_values_deletes_those_and_no_others(store: Store) -> None:
+    if not isinstance(store, ValueRemover):
+        return  # it deletes whole points only: `passerelle redecode --remove` says so
+    stored(store, [point(T0 + index * MINUTE, float(index), humidity=50.0) for index in range(4)])
+    gone = [
+        Position(T0 + index * MINUTE, "elgazala", device, TEMPERATURE)
+        for device, index in (("thermo-1", 1), ("thermo-1", 3), ("thermo-1", 9), ("nobody", 0))
+    ]
+    assert store.remove(gone) == 2
+    assert store.remove(gone) == 0
+    assert store.remove([]) == 0
+    assert values(store, selection()) == [0.0, 2.0]
+    assert store.count(selection(quantities=(HUMIDITY,))) == 4
+    assert store.latest([THERMO], quantities=[TEMPERATURE])[0].time_ns == T0 + 2 * MINUTE
+    store.remove([Position(T0 + index * MINUTE, *_SERIES) for index in (0, 2)])
+    assert store.latest([THERMO], quantities=[TEMPERATURE]) == []
+    stored(store, [point(T0, 7.0)])
+    assert values(store, selection()) == [7.0]
 
 
 def test_quality_belongs_to_the_instant_and_is_replaced_only_by_another(store: Store) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import api.readiness
 from api.readiness import Readiness
+from core.archive import ARCHIVE_FACT, ArchiveReport
 from core.clock import iso
 from core.errors import StoreUnavailableError
 from core.sinks import SINKS_FACT, CircuitState, SinkReport
@@ -199,3 +200,14 @@ def test_a_store_that_hangs_costs_one_thread(world: World, monkeypatch: pytest.M
 def test_health_is_not_cached(world: World) -> None:
     for path in ("/health/live", "/health/ready"):
         assert world.client.get(path).headers["cache-control"] == "no-store"
+
+
+def test_an_archive_that_is_passed_over_is_a_note_and_one_that_holds_a_reason(
+    world: World,
+) -> None:
+    for holds in (False, True):
+        report = ArchiveReport(bytes=1, outage="the disk is full", holds=holds, not_kept=3)
+        facts = {ARCHIVE_FACT: msgspec.to_builtins(report)}
+        world.registry.workers.report(status(facts=facts))
+        [worker] = world.client.get("/health/ready").json()["workers"]
+        assert worker["notes"] == ([] if holds else ["the disk is full (3 messages so far)"])

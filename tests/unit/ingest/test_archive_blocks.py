@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from core.clock import NS_PER_S
 from ingest.archive_blocks import (
-    SEGMENT_MAGIC,
     Archived,
     ArchiveGap,
     Block,
@@ -21,11 +20,13 @@ from ingest.archive_blocks import (
     columns_of,
     opened_blocks,
     scan,
+    segment_head,
 )
 from ingest.arrival import Arrival
 from ingest.ledger import Fate
 
 NOW = 1_790_000_000 * NS_PER_S
+HEAD = segment_head(7)
 KEPT_FATES = [fate for fate in Fate if fate is not Fate.RECEIVED]
 
 arrivals = st.builds(
@@ -89,9 +90,7 @@ def read(data: bytes) -> tuple[list[tuple[BlockHeader, Contents]], list[Hole]]:
 @settings(max_examples=150, deadline=None)
 def test_what_goes_in_comes_out(batches: list[list[Archived]]) -> None:
     packer = Packer(level=3)
-    data = SEGMENT_MAGIC + b"".join(
-        packed(packer, batch, number) for number, batch in enumerate(batches, 1)
-    )
+    data = HEAD + b"".join(packed(packer, batch, number) for number, batch in enumerate(batches, 1))
     blocks, holes = read(data)
     assert not holes
     assert [list(contents.messages) for _, contents in blocks] == batches
@@ -104,7 +103,7 @@ def test_what_goes_in_comes_out(batches: list[list[Archived]]) -> None:
 
 def test_a_file_that_ends_anywhere_gives_its_whole_blocks_and_one_torn_hole() -> None:
     packer = Packer(level=3)
-    first = SEGMENT_MAGIC + packed(packer, batch_of(1), 1)
+    first = HEAD + packed(packer, batch_of(1), 1)
     last = packed(packer, batch_of(2), 2)
     for cut in range(1, len(last)):
         blocks, holes = read(first + last[:cut])
@@ -114,7 +113,7 @@ def test_a_file_that_ends_anywhere_gives_its_whole_blocks_and_one_torn_hole() ->
 
 def test_no_changed_byte_of_a_block_gives_a_wrong_message() -> None:
     packer = Packer(level=3)
-    first = SEGMENT_MAGIC + packed(packer, batch_of(1), 1)
+    first = HEAD + packed(packer, batch_of(1), 1)
     second = packed(packer, batch_of(2), 2)
     whole = [list(contents.messages) for _, contents in read(first + second)[0]]
     for at in range(len(second)):
@@ -128,11 +127,11 @@ def test_no_changed_byte_of_a_block_gives_a_wrong_message() -> None:
 def test_damage_costs_the_rest_of_its_frame_and_no_more() -> None:
     packer = Packer(level=1)
     blocks = [packed(packer, batch_of(number, 20, 20_000), number) for number in range(1, 12)]
-    data = bytearray(SEGMENT_MAGIC + b"".join(blocks))
+    data = bytearray(HEAD + b"".join(blocks))
     headers = [one.header for one in scan(bytes(data)) if isinstance(one, Block)]
     fresh = [header.number for header in headers if header.fresh]
     assert fresh == [1, 4, 7, 10]
-    data[len(SEGMENT_MAGIC) + len(blocks[0]) + 200] ^= 1
+    data[len(HEAD) + len(blocks[0]) + 200] ^= 1
     found, holes = read(bytes(data))
     assert [header.number for header, _ in found] == [1, *range(4, 12)]
     assert not any(hole.torn for hole in holes)
@@ -150,6 +149,17 @@ def test_a_batch_of_one_message_is_small_because_the_ones_before_it_are_known() 
     assert sizes[-1] < sizes[0] - 100
 
 
-@pytest.mark.parametrize("data", [b"", b"PSRL", b"x" * 300, SEGMENT_MAGIC])
+@pytest.mark.parametrize("data", [b"", b"PSRL", b"x" * 300, HEAD, HEAD[:-1]])
 def test_what_is_no_segment_has_no_blocks(data: bytes) -> None:
     assert not read(data)[0]
+
+
+def test_bytes_that_look_like_a_block_of_another_spool_are_none() -> None:
+    one = batch_of(5, 1)[0]
+    raw = columns_of([one.arrival], [one.fate], [(one.site, one.device)])
+    damaged = random.Random(3).randbytes(500)
+    for spool, found in ((7, 1), (8, 0)):
+        block = Packer(level=1).pack(raw, spool=spool, number=9, written_ns=NOW, received=[NOW])
+        blocks, holes = read(HEAD + damaged + block)
+        assert len(blocks) == found
+        assert len(holes) == 1
