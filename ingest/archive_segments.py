@@ -78,7 +78,7 @@ class Recovered(msgspec.Struct, frozen=True):
     """What was found at the end of an archive.
 
     Attributes:
-        number: greatest number of a block of this spool, or 0.
+        number: greatest number of a block, or 0: the next one has to be greater.
         torn_bytes: size of a block that was not whole, and was cut.
         uncommitted: messages of a block that the spool had not committed, and that was cut: none of
             them was acknowledged, so the broker sends them again.
@@ -100,7 +100,7 @@ def recover(directory: Path, *, spool: int, committed: int) -> Recovered:
     Raises:
         OSError: the archive cannot be read or written.
     """
-    torn = uncommitted = 0
+    torn = uncommitted = cut = 0
     for segment in reversed(segments_of(directory)):
         blocks = blocks_of(segment.path)
         end = segment.bytes
@@ -108,28 +108,22 @@ def recover(directory: Path, *, spool: int, committed: int) -> Recovered:
             blocks.pop()
             end = hole.offset
             torn += hole.size
-        last = blocks[-1] if blocks else None
-        if isinstance(last, Block) and _awaits(last.header, spool=spool, committed=committed):
+        beyond = [one for one in blocks if isinstance(one, Block) and one.header.spool == spool]
+        beyond = [one for one in beyond if one.header.number > committed]
+        # More than one is no crash: the spool is an older copy of itself, and they were committed.
+        if len(beyond) == 1 and beyond[0] is blocks[-1] and cut in (0, beyond[0].header.number):
             blocks.pop()
-            end = last.offset
-            uncommitted = last.header.messages
+            end = beyond[0].offset
+            cut, uncommitted = beyond[0].header.number, beyond[0].header.messages
         if not any(isinstance(one, Block) for one in blocks) and not _damaged(blocks):
             segment.path.unlink()
             sync_directory(directory)
             continue
         if end != segment.bytes:
             _cut(segment.path, end)
-        numbers = [
-            one.header.number
-            for one in blocks
-            if isinstance(one, Block) and one.header.spool == spool
-        ]
-        return Recovered(max(numbers, default=0), torn, uncommitted)
+        numbers = [one.header.number for one in blocks if isinstance(one, Block)]
+        return Recovered(max(numbers, default=segment.number), torn, uncommitted)
     return Recovered(0, torn, uncommitted)
-
-
-def _awaits(header: BlockHeader, *, spool: int, committed: int) -> bool:
-    return header.spool == spool and header.number == committed + 1
 
 
 def _damaged(blocks: list[Block | Hole]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -123,8 +124,28 @@ def test_another_spool_never_cuts_what_it_did_not_write(bench: ArchiveBench) -> 
     bench.close()
     (bench.directory / "spool.db").unlink()
     bench.open()
+    bench.crash(bench.message(), at=Checkpoint.ARCHIVED)
     after = bench.receive()
-    assert len(bench.kept()) == len(before) + len(after)
+    assert [one.arrival for one in bench.kept()] == [
+        msgspec.structs.replace(one, mid=0) for one in (*before, *after)
+    ]
+    assert [one.number for one in bench.segments()] == [1, 2]
+
+
+def test_a_spool_that_is_an_older_copy_of_itself_cuts_nothing(bench: ArchiveBench) -> None:
+    bench.receive()
+    with closing(sqlite3.connect(bench.directory / "older.db")) as older:
+        bench.spool._db.backup(older)
+    for _ in range(3):
+        bench.receive()
+    bench.close()
+    for name in ("spool.db-wal", "spool.db-shm"):
+        (bench.directory / name).unlink(missing_ok=True)
+    (bench.directory / "older.db").rename(bench.directory / "spool.db")
+    bench.open()
+    bench.receive()
+    assert bench.spool.archived == 5
+    assert len(bench.kept()) == 10
 
 
 def outage(bench: ArchiveBench) -> str:
