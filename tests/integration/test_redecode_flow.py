@@ -229,7 +229,7 @@ def test_a_worker_killed_before_it_commits_keeps_every_message_in_its_archive_on
             wait_for_session(registry)
         bodies = publish_all(mosquitto.url)
         site.environment["PASSERELLE_TEST_CRASH_AT"] = "archived:3"
-        doomed = site.program("-m", "tests.support.crashing_worker", log="doomed").start()
+        doomed = site.program("-m", "tests.support.faulty_worker", log="doomed").start()
         assert doomed.process is not None
         assert doomed.process.wait(timeout=60) == -signal.SIGKILL, doomed.output()
         del site.environment["PASSERELLE_TEST_CRASH_AT"]
