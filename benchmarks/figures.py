@@ -17,6 +17,7 @@ from benchmarks.report import Render
 from benchmarks.results import load
 from benchmarks.sustained import SustainedReport
 from benchmarks.workload import QUANTITIES
+from tests.reliability.outcome import Report, told, verdict
 
 
 def _comparison(name: str, results: Path) -> str | None:
@@ -37,6 +38,16 @@ def _backlog(results: Path) -> str | None:
 def _sustained(results: Path) -> str | None:
     report = load("sustained", SustainedReport, directory=results)
     return None if report is None else sustained.markdown(report)
+
+
+def _reliability(results: Path) -> str | None:
+    report = load("reliability", Report, directory=results)
+    return None if report is None else told(report)
+
+
+def _reliability_line(results: Path) -> str | None:
+    report = load("reliability", Report, directory=results)
+    return None if report is None else f"- {verdict(report)}"
 
 
 def _summary(results: Path) -> str | None:
@@ -80,5 +91,7 @@ RENDERS: Mapping[str, Render] = MappingProxyType(
         "sustained": _sustained,
         source.NAME: source.documented,
         "summary": _summary,
+        "reliability": _reliability,
+        "reliability-summary": _reliability_line,
     }
 )

@@ -15,7 +15,11 @@ from pathlib import Path
 from benchmarks.results import RESULTS
 
 _ROOT = Path(__file__).parents[1]
-_PAGES = (_ROOT / "docs" / "performance.md", _ROOT / "README.md")
+_PAGES = (
+    _ROOT / "docs" / "performance.md",
+    _ROOT / "docs" / "reliability.md",
+    _ROOT / "README.md",
+)
 _PLACE = re.compile(
     r"(<!-- benchmark (?P<name>[a-z-]+) -->\n).*?(?P<end><!-- /benchmark -->)", re.DOTALL
 )

@@ -15,6 +15,8 @@ import msgspec
 
 from benchmarks.machine import this_machine
 from benchmarks.markdown import machine_line
+from benchmarks.report import write_documents
+from benchmarks.results import save
 from tests.reliability.faults import FAULTS
 from tests.reliability.outcome import Outcome, Report, markdown
 from tests.reliability.run import run_faults
@@ -55,6 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
     content = msgspec.json.format(msgspec.json.encode(report), indent=2)
     (asked.output / "reliability.json").write_bytes(content + b"\n")
     sys.stdout.write(f"\n{markdown(report)}\n")
+    if asked.write_docs:
+        save("reliability", report)
+        write_documents()
     return 0 if report.kept else 1
 
 
@@ -65,6 +70,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print the faults' names and end")
     parser.add_argument("--directory", type=Path, default=_DISK, help="on a disk, for all files")
     parser.add_argument("--output", type=Path, default=Path(), help="where the report is written")
+    parser.add_argument("--write-docs", action="store_true", help="put it into the documentation")
     return parser.parse_args(arguments)
 
 

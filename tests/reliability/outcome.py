@@ -88,22 +88,31 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def verdict(report: Report) -> str:
+    """Return the sum of a report in one line."""
+    outcomes = report.outcomes
+    return (
+        f"{len(outcomes)} faults, {sum(one.sent for one in outcomes):,} messages sent: "
+        f"**{sum(one.lost for one in outcomes)} lost**."
+    )
+
+
+def told(report: Report) -> str:
+    """Return the report as it stands in a page, without a title."""
+    problems = [f"- {one.fault}: {problem}" for one in report.outcomes for problem in one.problems]
+    return "\n\n".join(
+        [
+            verdict(report),
+            table(report.outcomes),
+            *(["\n".join(problems)] if problems else []),
+            f"{report.began}, scale {report.scale}, {report.seconds:.0f} s. {report.machine}",
+        ]
+    )
+
+
 def markdown(report: Report) -> str:
     """Return the report as a page."""
-    outcomes = report.outcomes
-    failed = [one for one in outcomes if not one.kept]
-    verdict = (
-        f"**{len(outcomes)} faults, {sum(one.sent for one in outcomes):,} messages sent, "
-        f"{sum(one.lost for one in outcomes)} lost.**"
-    )
-    parts = [
-        "# Reliability",
-        f"{report.began}, scale {report.scale}, {report.seconds:.0f} s. {report.machine}",
-        verdict,
-        table(outcomes),
-    ]
-    parts += [f"- {one.fault}: {problem}" for one in failed for problem in one.problems]
-    return "\n\n".join(parts) + "\n"
+    return f"# Reliability\n\n{told(report)}\n"
 
 
 def _cells(one: Outcome) -> list[str]:

@@ -129,6 +129,7 @@ class _Link:
         self._abandoned = threading.Event()
         self._over = threading.Event()
         for one in self._sockets:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             one.settimeout(_POLL_S)
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._threads = [
@@ -176,6 +177,8 @@ class _Link:
                     continue
                 self._send(sink, block)
                 record += block
+        if self._over.is_set():
+            return
         self._over.set()
         for one in self._sockets:
             with contextlib.suppress(OSError):

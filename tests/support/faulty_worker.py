@@ -2,7 +2,9 @@
 
 `PASSERELLE_TEST_CRASH_AT=committed:3` kills the process with SIGKILL when a batch passes that
 checkpoint (`ingest.checkpoint`) for the third time. `PASSERELLE_TEST_CLOCK_FILE` names a file with
-a number of seconds, by which its wall clock is off from then on. The product knows neither.
+a number of seconds, by which its wall clock is off from then on.
+`PASSERELLE_TEST_ACKNOWLEDGE_EARLY=true` acknowledges what has arrived before it is on disk: the
+defect that the fault suite is there to find. The product knows none of them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ from pydantic import Field
 from core.clock import NS_PER_S, Clock, SystemClock
 from core.logs import configure_logging
 from core.settings import Settings
+from ingest import worker
 from ingest.__main__ import run
+from ingest.accept import Accept
+from ingest.arrival import Arrival
 from ingest.checkpoint import Checkpoint, pass_by
 
 
@@ -28,6 +33,16 @@ class FaultySettings(Settings):
 
     test_crash_at: str = Field("", pattern=r"^([a-z]+:[1-9][0-9]*)?$")
     test_clock_file: Path | None = None
+    test_acknowledge_early: bool = False
+
+
+class Hasty(Accept):
+    """An accept stage that acknowledges before it commits."""
+
+    def process(self, arrivals: list[Arrival]) -> None:
+        """Acknowledge, then do what the stage does."""
+        self._source.acknowledge(arrivals)
+        super().process(arrivals)
 
 
 class SteppedClock(SystemClock):
@@ -54,6 +69,8 @@ def main() -> None:
     clock: Clock = SystemClock()
     if settings.test_clock_file is not None:
         clock = SteppedClock(settings.test_clock_file)
+    if settings.test_acknowledge_early:
+        worker.Accept = Hasty  # type: ignore[attr-defined]
     checkpoint = _death(settings.test_crash_at) if settings.test_crash_at else pass_by
     run(settings, stopping=stopping, checkpoint=checkpoint, clock=clock)
 

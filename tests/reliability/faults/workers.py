@@ -83,6 +83,12 @@ FAULTS = (
         )
         for point, where in _POINTS.items()
     ),
+    Fault(
+        name="kill-archived",
+        title="worker SIGKILL between raw archive and commit",
+        act=partial(killed_at, checkpoint=Checkpoint.ARCHIVED),
+        settings={"PASSERELLE_ARCHIVE__ENABLED": "true"},
+    ),
     Fault(name="sigterm", title="worker SIGTERM under load, twice", act=told_to_end),
     Fault(
         name="one-of-two",

@@ -92,7 +92,10 @@ def test_a_place_for_no_benchmark_is_an_error(tmp_path: Path) -> None:
         filled("<!-- benchmark speed -->\n<!-- /benchmark -->", results=tmp_path, page="page")
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/performance.md"])
+PAGES = ("README.md", "docs/performance.md", "docs/reliability.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_place_of_our_pages_is_for_a_benchmark(page: str, tmp_path: Path) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     assert filled(text, results=tmp_path, page=page) == text
@@ -100,9 +103,7 @@ def test_every_place_of_our_pages_is_for_a_benchmark(page: str, tmp_path: Path) 
 
 
 def test_every_benchmark_has_a_place() -> None:
-    pages = [
-        (ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/performance.md")
-    ]
+    pages = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
     assert {name for name in renders() if f"<!-- benchmark {name} -->" in "".join(pages)} == set(
         renders()
     )
