@@ -63,6 +63,29 @@ class Batch:
         self.fates: Counter[Fate] = Counter()
         self.others: list[Other] = []
         self._places: dict[tuple[Account, bool], int] = {}
+        self._usual: dict[int, tuple[Account, str]] = {}
+        self._unusual: Counter[int] = Counter()
+
+    def usual(self, account: Account, profile: str) -> int:
+        """Return the place of the owner of usual messages: `count_usual` counts them.
+
+        Args:
+            account: whose they are.
+            profile: what decodes them.
+        """
+        place = self.owner(account)
+        self._usual[place] = account, profile
+        return place
+
+    def count_usual(self) -> None:
+        """Count the usual messages that were appended: received, pending, decoded."""
+        counts = Counter(self.owners)
+        counts.subtract(self._unusual)
+        for place, (account, profile) in self._usual.items():
+            line = self.ledger.line(account)
+            line.received += counts[place]
+            line.pending += counts[place]
+            self.profiles[profile] += counts[place]
 
     def owner(self, account: Account, *, counted: bool = True) -> int:
         """Return the place of an account among the owners of messages."""
@@ -75,7 +98,9 @@ class Batch:
     def store(self, lines: Sequence[str], account: Account, *, counted: bool = True) -> None:
         """Add lines that wait for the store as one message of `account`."""
         self.lines.append("\n".join(lines).encode())
-        self.owners.append(self.owner(account, counted=counted))
+        place = self.owner(account, counted=counted)
+        self.owners.append(place)
+        self._unusual[place] += 1
         self.sizes.append(len(lines))
 
     def keep(self, verdict: Verdict, *, mid: int, received_ns: int) -> Remembered:

@@ -41,14 +41,15 @@ class _Route:
     """What is the same for all usual messages of a topic, and for those of one batch."""
 
     __slots__ = (
-        "account", "batch", "boot", "device", "format", "hour", "line", "owner", "profile",
-        "progress", "read", "shape", "site", "stream", "tags",
+        "account", "batch", "boot", "device", "format", "hour", "latest", "line", "owner",
+        "profile", "progress", "read", "shape", "site", "stream", "tags",
     )  # fmt: skip
 
     account: Account
     batch: Batch | None
     boot: int | None
     hour: int
+    latest: dict[str, int]
     line: Line
     owner: int
     progress: Progress
@@ -118,9 +119,8 @@ class BatchJudge:
         identities = batch.identities
         mids, digests, times = identities.mids, identities.digests, identities.times
         lines, owners, sizes = batch.lines, batch.owners, batch.sizes
-        profiles = batch.profiles
         generation = window.generation
-        hour, hour_ends_ns = 0, -1
+        now_ns, hour, late_ns, latest_ns = -1, 0, 0, 0
         for arrival in arrivals:
             if arrival.generation != generation:
                 generation = arrival.generation
@@ -140,14 +140,18 @@ class BatchJudge:
                 continue
             values, at, seq, boot, simulated = flat
             received_ns = arrival.received_ns
+            if received_ns != now_ns:  # what one read of the connection brought has one instant
+                now_ns = received_ns
+                hour = received_ns // NS_PER_HOUR * _S_PER_HOUR
+                late_ns, latest_ns = received_ns - LATE_NS, received_ns + ahead_ns
             digest = blake2b(topic + b"\x00" + payload, digest_size=DIGEST_SIZE).digest()
             quality = 0
             if at is None:
                 at = received_ns
                 quality = _SERVER_TIME
-            elif received_ns - at > LATE_NS:
+            elif at < late_ns:
                 quality = _LATE
-            if digest in seen or at < earliest_ns or at > received_ns + ahead_ns:
+            if digest in seen or at < earliest_ns or at > latest_ns:
                 self._one(arrival, batch)
                 continue
             if simulated:
@@ -161,14 +165,8 @@ class BatchJudge:
             digests.append(digest)
             times.append(received_ns)
             lines.append(shape.lines(values, route.tags, at, quality))
-            if not hour_ends_ns - NS_PER_HOUR <= received_ns < hour_ends_ns:
-                hour = received_ns // NS_PER_HOUR * _S_PER_HOUR
-                hour_ends_ns = (hour + _S_PER_HOUR) * NS_PER_S
             if route.batch is not batch or route.boot != boot or route.hour != hour:
                 self._open(route, batch, hour, boot)
-            line = route.line
-            line.received += 1
-            line.pending += 1
             owners.append(route.owner)
             sizes.append(shape.points)
             if seq is not None:
@@ -177,14 +175,14 @@ class BatchJudge:
                     stream.next = seq + 1
                 else:
                     _observe(batch, route.account, stream, seq)
-            latest = route.progress.latest
+            latest, line = route.latest, route.line
             for category, count in shape.counts:
                 if at > latest.get(category, _EARLIEST):
                     latest[category] = at
                     line.values_new += count
                 else:
                     line.values_other += count
-            profiles[route.profile] += 1
+        batch.count_usual()
         if digests:
             window.close_batch(digests, newest_ns=max(times))
         batch.progress = list(self._progress.take_changed())
@@ -208,10 +206,11 @@ class BatchJudge:
 
     def _one(self, arrival: Arrival, batch: Batch) -> None:
         verdict = self._judge.judge(arrival)
+        before = len(batch.owners)
         if verdict.facts is not None:
             batch.facts.append(verdict.facts)
         waits = verdict.fate is Fate.PENDING and not arrival.facts_only
-        batch.others.append(Other(len(batch.owners), verdict.fate, verdict.account, waits))
+        batch.others.append(Other(before, verdict.fate, verdict.account, waits))
         if arrival.facts_only:
             return
         batch.fates[verdict.fate] += 1
@@ -270,7 +269,8 @@ class BatchJudge:
         route.account = Account(route.site, route.device, hour, counted)
         route.stream = route.progress.stream(counted)
         route.line = batch.ledger.line(route.account)
-        route.owner = batch.owner(route.account)
+        route.latest = route.progress.latest
+        route.owner = batch.usual(route.account, route.profile)
         route.batch, route.boot, route.hour = batch, boot, hour
 
 
