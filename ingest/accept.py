@@ -40,6 +40,10 @@ from storage.line_protocol import line_of
 _log = logger("ingest.accept")
 _FULL_POLL_S = 0.2
 _IDLE_S = 0.1
+_BUSY = 100
+"""Messages in a batch from which on the next one is waited for longer: each transaction writes a
+row for each device that is in it, so that many small ones cost more than their messages."""
+_PATIENCE = 5
 _FORGET_EVERY = 200
 
 
@@ -199,12 +203,13 @@ class Accept:
         )
 
     def _run(self) -> None:
+        wait_s = self._limits.batch_wait_s
+        fill_s = wait_s
         while True:
             arrivals = self._inbox.take(
-                limit=self._limits.batch_messages,
-                first_s=_IDLE_S,
-                fill_s=self._limits.batch_wait_s,
+                limit=self._limits.batch_messages, first_s=_IDLE_S, fill_s=fill_s
             )
+            fill_s = wait_s * _PATIENCE if len(arrivals) >= _BUSY else wait_s
             self._metrics.source_queue.set(self._inbox.messages)
             if arrivals:
                 self._pass(Checkpoint.RECEIVED)
