@@ -115,7 +115,9 @@ class _Receiver:
     def __init__(self, broker: MosquittoServer, kind: Kind, protocol: Protocol) -> None:
         ingest = IngestSettings.model_validate({})
         self._spool = SpoolSettings.model_validate({})
-        self._inbox = Inbox(max_messages=ingest.queue_messages, clock=SystemClock())
+        self._inbox = Inbox(
+            max_messages=ingest.queue_messages, max_bytes=ingest.queue_bytes, clock=SystemClock()
+        )
         made = new_source(
             settings=MqttSettings.model_validate(
                 {"url": broker.url, "source": kind, "protocol": protocol}
@@ -140,7 +142,10 @@ class _Receiver:
             LostError: nothing comes any more.
         """
         arrivals = self._inbox.take(
-            limit=self._spool.batch_messages, first_s=_STALL_S, fill_s=self._spool.batch_wait_s
+            limit=self._spool.batch_messages,
+            limit_bytes=self._spool.batch_bytes,
+            first_s=_STALL_S,
+            fill_s=self._spool.batch_wait_s,
         )
         if not arrivals:
             raise LostError(f"nothing came for {_STALL_S:g} s: {self.source.outage}")

@@ -172,6 +172,12 @@ class SpoolSettings(_Section):
     batch_messages: int = Field(
         5000, ge=1, description="Messages committed in one transaction, at most."
     )
+    batch_bytes: int = Field(
+        16 * _MIB,
+        ge=64 * 1024,
+        description="Size of the payloads from which on a transaction takes no more messages, "
+        "bytes; what came in one read may go beyond it.",
+    )
     batch_wait_s: float = Field(
         0.02,
         ge=0,
@@ -257,6 +263,12 @@ class IngestSettings(_Section):
     )
     queue_messages: int = Field(
         10_000, ge=1, description="Messages received and not yet committed, at most."
+    )
+    queue_bytes: int = Field(
+        64 * _MIB,
+        ge=64 * 1024,
+        description="Size of the payloads received and not yet committed, at most, bytes; what "
+        "came in one read may go beyond it. Full, nothing more is read.",
     )
     max_payload_bytes: int = Field(256 * 1024, ge=1, description="Largest payload, bytes.")
     max_depth: int = Field(32, ge=1, description="Deepest nesting of a payload, levels.")

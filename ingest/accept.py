@@ -124,7 +124,9 @@ class Accept:
         self._on_facts = on_facts
         self._pass = checkpoint
         self._inbox = Inbox(
-            max_messages=max(ingest.queue_messages, limits.batch_messages), clock=clock
+            max_messages=max(ingest.queue_messages, limits.batch_messages),
+            max_bytes=max(ingest.queue_bytes, limits.batch_bytes),
+            clock=clock,
         )
         self._stopping = threading.Event()
         self._judging = threading.Lock()
@@ -207,7 +209,10 @@ class Accept:
         fill_s = wait_s
         while True:
             arrivals = self._inbox.take(
-                limit=self._limits.batch_messages, first_s=_IDLE_S, fill_s=fill_s
+                limit=self._limits.batch_messages,
+                limit_bytes=self._limits.batch_bytes,
+                first_s=_IDLE_S,
+                fill_s=fill_s,
             )
             fill_s = wait_s * _PATIENCE if len(arrivals) >= _BUSY else wait_s
             self._metrics.source_queue.set(self._inbox.messages)

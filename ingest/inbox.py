@@ -9,9 +9,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from operator import attrgetter
 
 from core.clock import Clock
 from ingest.arrival import Arrival
+
+_PAYLOAD = attrgetter("payload")
 
 
 class Inbox:
@@ -19,14 +22,17 @@ class Inbox:
 
     Args:
         max_messages: how many may wait; one delivery may go beyond it.
+        max_bytes: size of the payloads that may wait; likewise.
         clock: measures waits.
     """
 
-    def __init__(self, *, max_messages: int, clock: Clock) -> None:
+    def __init__(self, *, max_messages: int, max_bytes: int, clock: Clock) -> None:
         self._max_messages = max_messages
+        self._max_bytes = max_bytes
         self._clock = clock
-        self._waiting: deque[Sequence[Arrival]] = deque()
+        self._waiting: deque[tuple[Sequence[Arrival], int]] = deque()
         self._messages = 0
+        self._bytes = 0
         self._unfinished = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -47,33 +53,41 @@ class Inbox:
         Returns:
             False when it was closed: then they are not taken.
         """
+        size = sum(map(len, map(_PAYLOAD, arrivals)))
         with self._changed:
-            while self._messages >= self._max_messages and not self._closed:
+            while self._full and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return False
-            self._waiting.append(arrivals)
+            self._waiting.append((arrivals, size))
             self._messages += len(arrivals)
+            self._bytes += size
             self._unfinished += len(arrivals)
             self._changed.notify_all()
             return True
 
-    def take(self, *, limit: int, first_s: float, fill_s: float) -> list[Arrival]:
+    @property
+    def _full(self) -> bool:
+        return self._messages >= self._max_messages or self._bytes >= self._max_bytes
+
+    def take(self, *, limit: int, limit_bytes: int, first_s: float, fill_s: float) -> list[Arrival]:
         """Return the oldest arrivals, none when there are none in time.
 
         Args:
             limit: most arrivals to return.
+            limit_bytes: size of their payloads from which on no further delivery is added.
             first_s: how long to wait for the first, seconds.
             fill_s: how long to wait for more after it, seconds; 0 once the inbox is closed.
         """
         taken: list[Arrival] = []
+        size = 0
         with self._changed:
             if not self._waiting and not self._closed:
                 self._changed.wait(first_s)
             deadline_s = self._clock.monotonic_s() + fill_s
-            while len(taken) < limit:
+            while len(taken) < limit and size < limit_bytes:
                 if self._waiting:
-                    self._move(taken, limit)
+                    size += self._move(taken, limit)
                     continue
                 left_s = deadline_s - self._clock.monotonic_s()
                 if not taken or left_s <= 0 or self._closed:
@@ -93,11 +107,16 @@ class Inbox:
             self._closed = True
             self._changed.notify_all()
 
-    def _move(self, taken: list[Arrival], limit: int) -> None:
-        arrivals = self._waiting.popleft()
+    def _move(self, taken: list[Arrival], limit: int) -> int:
+        """Take the oldest delivery, or what there is room for; return the size of its payloads."""
+        arrivals, size = self._waiting.popleft()
         room = limit - len(taken)
         if len(arrivals) > room:
-            self._waiting.appendleft(arrivals[room:])
-            arrivals = arrivals[:room]
+            rest = arrivals[room:]
+            rest_size = sum(map(len, map(_PAYLOAD, rest)))
+            self._waiting.appendleft((rest, rest_size))
+            arrivals, size = arrivals[:room], size - rest_size
         taken.extend(arrivals)
         self._messages -= len(arrivals)
+        self._bytes -= size
+        return size

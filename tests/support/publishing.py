@@ -11,6 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 
 from core.broker import BrokerAddress
+from tests.servers.waiting import wait_until
 from tests.support.bench import TOPIC
 
 
@@ -44,6 +45,8 @@ def publish(
         client.tls_set_context(ssl.create_default_context(cafile=ca_file))
     client.connect(address.host, address.port)
     client.loop_start()
+    # What is sent at QoS 0 before the broker has accepted the connection is not sent again.
+    wait_until(client.is_connected, what="the publisher is connected", seconds=20)
     for info in [client.publish(topic, one, qos, properties=properties) for one in payloads]:
         info.wait_for_publish(20)
     client.disconnect()
