@@ -8,7 +8,7 @@ from typing import TypeVar
 from core.errors import StoreUnavailableError
 from core.logs import Outage
 from core.reading import DeviceKey, Reading
-from storage.ports import Page, PointReader, Position, Selection, Windows, WindowValue
+from storage.ports import HourCount, Page, PointReader, Position, Selection, Windows, WindowValue
 
 T = TypeVar("T")
 
@@ -40,6 +40,18 @@ class WatchedStore:
     def count(self, selection: Selection) -> int:
         """See `PointReader.count`."""
         return self._watch(lambda: self._reader.count(selection))
+
+    def hourly(
+        self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
+    ) -> list[HourCount]:
+        """See `PointReader.hourly`."""
+        return self._watch(
+            lambda: self._reader.hourly(devices, start_ns=start_ns, end_ns=end_ns)
+        )
+
+    def keeps_s(self) -> int | None:
+        """See `PointReader.keeps_s`."""
+        return self._watch(self._reader.keeps_s)
 
     def ping(self) -> None:
         """See `PointReader.ping`."""

@@ -250,6 +250,22 @@ class WindowValue(msgspec.Struct, frozen=True):
     count: int
 
 
+class HourCount(msgspec.Struct, frozen=True, order=True):
+    """How many values of one device lie in one hour.
+
+    Attributes:
+        site: site slug.
+        device: device slug.
+        hour: start of the UTC hour of the values' instants, seconds since the epoch.
+        values: how many, of all quantities together; 1 or more.
+    """
+
+    site: str
+    device: str
+    hour: int
+    values: int
+
+
 class PointReader(Protocol):
     """How stored points are read back. Raises `core.errors.StoreUnavailableError` in an outage."""
 
@@ -288,6 +304,24 @@ class PointReader(Protocol):
 
     def count(self, selection: Selection) -> int:
         """Return how many readings `read` would return in all."""
+        ...
+
+    def hourly(
+        self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
+    ) -> list[HourCount]:
+        """Return how many values of every quantity each device has in each hour, in order.
+
+        Hours without a value are left out.
+
+        Args:
+            devices: of which devices; None: of all that the store knows.
+            start_ns: first instant, inclusive, nanoseconds since the epoch.
+            end_ns: last instant, exclusive.
+        """
+        ...
+
+    def keeps_s(self) -> int | None:
+        """Return for how long the store keeps values by their instant, seconds; None: for ever."""
         ...
 
     def ping(self) -> None:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from core.clock import hour_of
 from core.quantities import quantity
 from core.reading import DeviceKey, Point, Reading
 from core.settings import Settings
 from storage.aggregation import aggregate_values, checked_percentile
 from storage.plugin import StorePlugin
 from storage.ports import (
+    HourCount,
     Page,
     Position,
     Retry,
@@ -164,6 +167,23 @@ class MemoryStore:
                 len(values.between(selection.start_ns, selection.end_ns))
                 for _, values in self._selected(selection)
             )
+
+    def hourly(
+        self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
+    ) -> list[HourCount]:
+        """See `PointReader.hourly`."""
+        wanted = None if devices is None else {(key.site, key.device) for key in devices}
+        found: Counter[tuple[str, str, int]] = Counter()
+        with self._lock:
+            for (site, device, _), values in self._series.items():
+                if wanted is None or (site, device) in wanted:
+                    hours = map(hour_of, values.between(start_ns, end_ns))
+                    found.update((site, device, hour) for hour in hours)
+        return sorted(HourCount(*key, count) for key, count in found.items())
+
+    def keeps_s(self) -> int | None:
+        """See `PointReader.keeps_s`."""
+        return None
 
     def ping(self) -> None:
         """Return: memory always answers."""

@@ -11,10 +11,19 @@ import duckdb
 
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.reading import DeviceKey, Point, Reading
-from storage.backends.duckdb import batch, queries, removal
+from storage.backends.duckdb import batch, hours, queries, removal
 from storage.backends.duckdb.file import DuckDBFile, damaged
 from storage.backends.duckdb.names import Names
-from storage.ports import Page, Position, Retry, Selection, Windows, WindowValue, Written
+from storage.ports import (
+    HourCount,
+    Page,
+    Position,
+    Retry,
+    Selection,
+    Windows,
+    WindowValue,
+    Written,
+)
 from storage.refusal import refused
 from storage.selecting import checked_limit
 
@@ -99,6 +108,17 @@ class DuckDBStore:
         """See `PointReader.count`."""
         with self._reading() as cursor:
             return queries.count(cursor, self._names, selection)
+
+    def hourly(
+        self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
+    ) -> list[HourCount]:
+        """See `PointReader.hourly`."""
+        with self._reading() as cursor:
+            return hours.hourly(cursor, self._names, devices, start_ns=start_ns, end_ns=end_ns)
+
+    def keeps_s(self) -> int | None:
+        """See `PointReader.keeps_s`: nothing is ever deleted."""
+        return None
 
     def ping(self) -> None:
         """See `PointReader.ping`."""

@@ -88,6 +88,20 @@ class Source(msgspec.Struct, frozen=True):
         )
         return self._statement(columns, start_ns, end_ns, "")
 
+    def hours(self, *, start_ns: int, end_ns: int, grouped: bool) -> Statement:
+        """Return per series, for the field number `i`, how many values as `n{i}`.
+
+        Args:
+            start_ns: first instant, inclusive.
+            end_ns: last instant, exclusive.
+            grouped: a row for each hour of UTC that has any; else one for the whole range.
+        """
+        columns = ", ".join(
+            f"count({_quoted(name)}) AS n{index}" for index, name in enumerate(self.fields)
+        )
+        each, fill = ("time(1h), ", " fill(none)") if grouped else ("", "")
+        return self._statement(columns, start_ns, end_ns, f'GROUP BY {each}"site", "device"{fill}')
+
     def newest(self, field: str) -> Statement:
         """Return per series the row of the greatest time that has `field`: `value`, quality."""
         return Statement(
@@ -127,6 +141,12 @@ def sources(devices: Sequence[DeviceKey], fields: dict[str, list[str]]) -> Itera
             yield Source(measurement, tuple(names), condition, parameters)
 
 
+def every_device(fields: dict[str, list[str]]) -> Iterator[Source]:
+    """Yield what to read for every device that there is; `fields` as in `sources`."""
+    for measurement, names in fields.items():
+        yield Source(measurement, tuple(names), "\"site\" != ''", {})
+
+
 def field_keys(measurement: str) -> Statement:
     """Return a statement that lists the fields of a measurement; nothing in no database."""
     return Statement(f"SHOW FIELD KEYS FROM {_quoted(measurement)}", {})
@@ -136,5 +156,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+RETENTION = Statement("SHOW RETENTION POLICIES", {})
+"""For how long each policy of the database keeps values: `duration`, text such as `168h0m0s`."""
 EXISTS = Statement('SELECT "quality" FROM "environment" WHERE time = 0 LIMIT 1', {})
 """A cheap statement that fails where there is no database: SHOW answers nothing there."""

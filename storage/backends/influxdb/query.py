@@ -21,7 +21,11 @@ from storage.backends.influxdb.answers import retry_after_s, said
 _UNREPRESENTABLE = "unsupported value"
 _KINDS: Mapping[str, Any] = {
     "time": int,
+    "default": bool,
     **dict.fromkeys(("site", "device", "name", "fieldKey", "fieldType"), str | None),
+    **dict.fromkeys(
+        ("duration", "shardGroupDuration", "futureWriteLimit", "pastWriteLimit"), str | None
+    ),
 }
 
 

@@ -9,10 +9,20 @@ from collections.abc import Sequence
 
 from core.reading import DeviceKey, Point, Reading
 from storage.backends.influxdb.access import Access, new_client
+from storage.backends.influxdb.hours import InfluxDBHours
 from storage.backends.influxdb.query import QueryClient
 from storage.backends.influxdb.reader import InfluxDBReader
 from storage.backends.influxdb.writer import InfluxDBWriter
-from storage.ports import Page, Position, Retry, Selection, Windows, WindowValue, Written
+from storage.ports import (
+    HourCount,
+    Page,
+    Position,
+    Retry,
+    Selection,
+    Windows,
+    WindowValue,
+    Written,
+)
 
 
 class InfluxDBStore:
@@ -27,9 +37,9 @@ class InfluxDBStore:
         self._writer = InfluxDBWriter(
             client=self._client, bucket=access.bucket, org=access.org, compress=access.compress
         )
-        self._reader = InfluxDBReader(
-            queries=QueryClient(client=self._client, database=access.bucket)
-        )
+        queries = QueryClient(client=self._client, database=access.bucket)
+        self._reader = InfluxDBReader(queries=queries)
+        self._hours = InfluxDBHours(queries=queries)
 
     def write(self, points: Sequence[Point]) -> Written | Retry:
         """See `PointWriter.write`."""
@@ -56,6 +66,16 @@ class InfluxDBStore:
     def count(self, selection: Selection) -> int:
         """See `PointReader.count`."""
         return self._reader.count(selection)
+
+    def hourly(
+        self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
+    ) -> list[HourCount]:
+        """See `PointReader.hourly`."""
+        return self._hours.hourly(devices, start_ns=start_ns, end_ns=end_ns)
+
+    def keeps_s(self) -> int | None:
+        """See `PointReader.keeps_s`."""
+        return self._hours.keeps_s()
 
     def ping(self) -> None:
         """See `PointReader.ping`."""
