@@ -45,9 +45,7 @@ class WatchedStore:
         self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
     ) -> list[HourCount]:
         """See `PointReader.hourly`."""
-        return self._watch(
-            lambda: self._reader.hourly(devices, start_ns=start_ns, end_ns=end_ns)
-        )
+        return self._watch(lambda: self._reader.hourly(devices, start_ns=start_ns, end_ns=end_ns))
 
     def keeps_s(self) -> int | None:
         """See `PointReader.keeps_s`."""

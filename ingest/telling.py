@@ -13,8 +13,10 @@ from devices.registry.records import LedgerRow
 from ingest import dead_letter
 from ingest.spool import LedgerLine, Spool
 
-_LEDGER = "report_ledger"
-_LETTERS = "report_dead_letters"
+LEDGER_CURSOR = "report_ledger"
+"""Cursor of the spool: the version up to which the registry was told the ledger."""
+LETTERS_CURSOR = "report_dead_letters"
+"""Cursor of the spool: the version up to which the registry was told the dead letters."""
 _ROWS = 2000
 _LETTER_ROWS = 200
 _CHUNK = 500
@@ -44,14 +46,14 @@ class Telling:
         self._tell_dead_letters()
 
     def _tell_ledger(self) -> None:
-        after = self._spool.cursor(_LEDGER)
+        after = self._spool.cursor(LEDGER_CURSOR)
         while lines := self._spool.ledger_since(after, limit=_ROWS):
             self._registry.ledger.publish([self._row(line) for line in lines])
             after = lines[-1].version
-            self._spool.move_cursor(_LEDGER, after)
+            self._spool.move_cursor(LEDGER_CURSOR, after)
 
     def _tell_dead_letters(self) -> None:
-        after = self._spool.cursor(_LETTERS)
+        after = self._spool.cursor(LETTERS_CURSOR)
         while kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS):
             for start in range(0, len(kept), _CHUNK):
                 some = kept[start : start + _CHUNK]
@@ -63,7 +65,7 @@ class Telling:
                     ]
                 )
             after = kept[-1].version
-            self._spool.move_cursor(_LETTERS, after)
+            self._spool.move_cursor(LETTERS_CURSOR, after)
 
     def _row(self, line: LedgerLine) -> LedgerRow:
         return LedgerRow(

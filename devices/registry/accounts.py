@@ -131,6 +131,23 @@ class LedgerRepository:
                     found = max(found, int(number) if number else 1)
         return found
 
+    def lines(
+        self, *, worker: str | None = None, start_hour: int | None = None
+    ) -> builtins.list[LedgerRow]:
+        """Return the rows as the workers told them, nothing summed.
+
+        Args:
+            worker: only of this worker.
+            start_hour: first hour, inclusive, seconds since the epoch.
+        """
+        query = _filtered(
+            select(ledger), site=None, device=None, start_hour=start_hour, end_hour=None
+        )
+        if worker is not None:
+            query = query.where(ledger.c.worker == worker)
+        with self._database.read() as connection:
+            return [LedgerRow(**row) for row in connection.execute(query).mappings()]
+
     def totals(
         self,
         *,

@@ -126,6 +126,13 @@ class DeadLetterRepository(LetterRequestRepository):
                 query = query.where(tuple_(*order) < (at, last))
             return [_letter(row) for row in connection.execute(query).mappings()]
 
+    def states(self, worker: str) -> dict[str, str]:
+        """Return the state of every dead letter of a worker, by id."""
+        query = select(dead_letters.c.id, dead_letters.c.state)
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(dead_letters.c.worker == worker))
+            return dict(rows)
+
     def counts(
         self, wanted: LetterFilter | None = None, *, state: str | None = None
     ) -> dict[tuple[str, str], int]:

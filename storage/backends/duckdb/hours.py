@@ -48,6 +48,6 @@ def hourly(
     rows = cursor.execute(_HOURLY, bounds).fetchall()
     keys = list(places)
     return sorted(
-        HourCount(*keys[device], hour * (NS_PER_HOUR // NS_PER_S), values)
+        HourCount(keys[device][0], keys[device][1], hour * (NS_PER_HOUR // NS_PER_S), values)
         for device, hour, values in rows
     )

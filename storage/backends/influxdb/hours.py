@@ -37,9 +37,7 @@ class InfluxDBHours:
         """See `PointReader.hourly`."""
         fields = known_quantities(CATALOGUE)
         asked = (
-            every_device(fields)
-            if devices is None
-            else sources(storable_devices(devices), fields)
+            every_device(fields) if devices is None else sources(storable_devices(devices), fields)
         )
         found: Counter[tuple[str, str, int]] = Counter()
         for source in asked:

@@ -1,0 +1,1 @@
+"""The account recomputed from what is kept, each side told by itself: spool, registry, store."""
