@@ -25,6 +25,7 @@ from api.routes import (
     quantities,
     readings,
     sites,
+    value_counts,
 )
 from api.routes import (
     metrics as metrics_route,
@@ -46,6 +47,7 @@ _WITH_KEY = (
     devices,
     readings,
     completeness,
+    value_counts,
     letter_requests,
     dead_letters,
     metrics_route,

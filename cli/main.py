@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from cli.completeness import completeness
 from cli.config import config
 from cli.dead_letters.app import dead_letters_app
 from cli.decode import decode, publish
@@ -16,6 +17,7 @@ from cli.redecode import redecode
 from cli.sinks import sinks_app
 from cli.spool import spool_app
 from cli.up import up
+from cli.verify import verify
 from core.errors import ConfigurationError, PasserelleError
 from simulators.commands import capture, replay, simulate
 
@@ -34,6 +36,8 @@ app.command()(decode)
 app.command()(publish)
 app.command()(redecode)
 app.command()(config)
+app.command()(completeness)
+app.command()(verify)
 app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(devices_app, name="devices")
 app.add_typer(keys_app, name="keys")

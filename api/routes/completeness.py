@@ -41,6 +41,7 @@ ROUTER = APIRouter(prefix="/v1/completeness", tags=["completeness"])
 
 _READ_AHEAD = 5000
 _PAST_EVERY_HOUR = 2**62
+_LARGEST_BOOT = 2**63 - 1
 
 LedgerKey = tuple[str, str, int]
 
@@ -49,6 +50,7 @@ class Group(StrEnum):
     """What one row of the answer counts."""
 
     HOUR = "hour"
+    BOOT = "boot"
     DEVICE = "device"
     SITE = "site"
     TOTAL = "total"
@@ -105,11 +107,12 @@ def read_completeness(
     """Return for each device and hour of reception what became of the messages.
 
     `received = stored + duplicate + dead_lettered + pending`; `balanced` says whether it holds.
-    Messages without a site stand under `unassigned`, without a device under `unidentified`.
+    Messages without a site stand under `unassigned`, without a device under `unidentified`. The
+    group `boot` has a row for each boot of a device: a counter that begins again is no gap.
     """
     accounted_site(services.registry, site)
     asked = ("completeness", site, device, start, end, group.value)
-    position = None if cursor is None else _checked(cursor, asked)
+    position = None if cursor is None else _checked(cursor, asked, group)
     if position is None:
         start_ns, end_ns = instant_range(
             start, end, now_ns=services.clock.now_ns(), zone=UTC, names=("from", "to")
@@ -144,10 +147,11 @@ def read_completeness(
     )
 
 
-def _checked(cursor: str, asked: tuple[object, ...]) -> _Position:
+def _checked(cursor: str, asked: tuple[object, ...], group: Group) -> _Position:
     position = decode_cursor(cursor, _Position, query=asked)
     hours = EARLIEST_NS // NS_PER_S, position.start_hour, position.end_hour, LATEST_NS // NS_PER_S
-    if list(hours) != sorted(hours) or abs(position.hour) > _PAST_EVERY_HOUR:
+    most = _LARGEST_BOOT if group is Group.BOOT else _PAST_EVERY_HOUR
+    if list(hours) != sorted(hours) or abs(position.hour) > most:
         raise InvalidParameterError("cursor", "says something impossible; start without a cursor")
     return position
 
@@ -166,6 +170,8 @@ def _rows(
         return [completeness_row(totals, site=None, device=None, hour=None)], None
     if group is Group.SITE:
         return list(_by_site(registry, wanted)), None
+    if group is Group.BOOT:
+        return _by_boot(registry, wanted, after=after, limit=limit)
     rows: list[CompletenessRow] = []
     last: LedgerKey = ("", "", 0)
     chunk = min(_READ_AHEAD, limit + 1) if group is Group.HOUR else _READ_AHEAD
@@ -178,6 +184,27 @@ def _rows(
         rows.append(completeness_row(summed, site=summed.site, device=summed.device, hour=hour))
         last = key
     return rows, None
+
+
+def _by_boot(
+    registry: Registry, wanted: LedgerFilter, *, after: LedgerKey | None, limit: int
+) -> tuple[list[CompletenessRow], LedgerKey | None]:
+    found = registry.ledger.by_boot(
+        site=wanted.site,
+        device=wanted.device,
+        start_hour=wanted.start_hour,
+        end_hour=wanted.end_hour,
+        after=after,
+        limit=limit + 1,
+    )
+    rows = [
+        completeness_row(row, site=row.site, device=row.device, hour=None, boot=row.boot)
+        for row in found[:limit]
+    ]
+    if len(found) <= limit:
+        return rows, None
+    last = found[limit - 1]
+    return rows, (last.site, last.device, last.boot)
 
 
 def _by_site(registry: Registry, wanted: LedgerFilter) -> Iterator[CompletenessRow]:

@@ -44,6 +44,10 @@ class CompletenessRow(Counts):
     hour: str | None = Field(
         description="Start of the UTC hour of reception; null when several are counted together."
     )
+    boot: int | None = Field(
+        description="Boot counter of the device, -1 when its messages tell none; null when "
+        "several are counted together."
+    )
 
 
 class CompletenessAnswer(Schema):
@@ -76,7 +80,12 @@ def counts(row: LedgerRow) -> dict[str, int | bool]:
 
 
 def completeness_row(
-    row: LedgerRow, *, site: str | None, device: str | None, hour: int | None
+    row: LedgerRow,
+    *,
+    site: str | None,
+    device: str | None,
+    hour: int | None,
+    boot: int | None = None,
 ) -> CompletenessRow:
     """Return `row` under the names that its group has; `hour` in seconds since the epoch."""
     return CompletenessRow.model_validate(
@@ -84,6 +93,7 @@ def completeness_row(
             "site": site,
             "device": device,
             "hour": None if hour is None else iso(hour * NS_PER_S),
+            "boot": boot,
             **counts(row),
         }
     )
@@ -105,7 +115,50 @@ COMPLETENESS_EXAMPLE = {
     "as_of": "2026-11-23T09:00:01.500Z",
     "totals": _COUNTS,
     "rows": [
-        {"site": "elgazala", "device": "elg-env-001", "hour": "2026-11-23T08:00:00Z", **_COUNTS}
+        {
+            "site": "elgazala",
+            "device": "elg-env-001",
+            "hour": "2026-11-23T08:00:00Z",
+            "boot": None,
+            **_COUNTS,
+        }
+    ],
+    "next": None,
+}
+
+
+class ValueCount(Schema):
+    """How many values of one device lie in one hour."""
+
+    site: str
+    device: str
+    hour: str = Field(description="Start of the UTC hour of the values' own instants.")
+    values: int = Field(description="How many, of all quantities together.")
+
+
+class ValueCountsAnswer(Schema):
+    """A page of counts, by site, device and hour."""
+
+    start: str = Field(description="First instant, inclusive.")
+    end: str = Field(description="Last instant, exclusive.")
+    keeps_s: int | None = Field(
+        description="For how long the store keeps values, seconds; null: for ever."
+    )
+    rows: list[ValueCount]
+    next: str | None = Field(description="Address of the next page, or null on the last one.")
+
+
+VALUE_COUNTS_EXAMPLE = {
+    "start": "2026-11-23T08:00:00Z",
+    "end": "2026-11-23T09:00:00Z",
+    "keeps_s": None,
+    "rows": [
+        {
+            "site": "elgazala",
+            "device": "elg-env-001",
+            "hour": "2026-11-23T08:00:00Z",
+            "values": 180,
+        }
     ],
     "next": None,
 }

@@ -131,7 +131,7 @@ class DeadLetterRepository(LetterRequestRepository):
         query = select(dead_letters.c.id, dead_letters.c.state)
         with self._database.read() as connection:
             rows = connection.execute(query.where(dead_letters.c.worker == worker))
-            return dict(rows)
+            return {row.id: row.state for row in rows}
 
     def counts(
         self, wanted: LetterFilter | None = None, *, state: str | None = None

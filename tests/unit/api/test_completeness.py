@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from api.cursors import encode_cursor
@@ -157,3 +158,30 @@ def test_a_forged_cursor_is_refused(
     answer = ledger.client.get("/v1/completeness", cursor=cursor)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["parameter"] == "cursor"
+
+
+def booted(boot: int, hours_ago: int, stored: int) -> LedgerRow:
+    return msgspec.structs.replace(
+        row("elgazala", "d-9", hours_ago, stored=stored), boot=boot, missing=boot
+    )
+
+
+def test_the_boots_of_a_device_are_told_apart(ledger: World) -> None:
+    ledger.registry.ledger.publish([booted(3, 0, 5), booted(3, 1, 6), booted(4, 0, 7)])
+    answer = asked(ledger, group="boot", device="d-9")
+    assert [(one.boot, one.hour, one.stored, one.missing) for one in answer.rows] == [
+        (3, None, 11, 6),
+        (4, None, 7, 4),
+    ]
+    assert [one.boot for one in asked(ledger, group="boot", device="d-2").rows] == [-1]
+
+
+def test_boots_come_in_pages(ledger: World) -> None:
+    ledger.registry.ledger.publish([booted(boot, 0, 5) for boot in range(7)])
+    found: list[int | None] = []
+    answer = asked(ledger, group="boot", device="d-9", limit=3)
+    found += [one.boot for one in answer.rows]
+    while answer.next:
+        answer = asked(ledger, answer.next)
+        found += [one.boot for one in answer.rows]
+    assert found == list(range(7))
