@@ -20,6 +20,7 @@ from devices.registry import LedgerRow, Registry
 from ingest.ledger import NO_BOOT
 
 _PAGE = 5000
+_WIDTH = 140
 _COUNTS = ("received", "stored", "duplicate", "dead_lettered", "pending", "missing")
 
 
@@ -88,14 +89,17 @@ def completeness(
     for name in keys:
         table.add_column(name, overflow="fold")
     for name in (*_COUNTS[:5], "stored %", "never received"):
-        table.add_column(name.replace("_", "-"), justify="right", no_wrap=True)
+        table.add_column(name.replace("_", "-"), justify="right")
     for row in shown:
         table.add_row(*(_key(row, name) for name in keys), *_figures(row.counts))
     total = {name: sum(row.counts[name] for row in shown) for name in _COUNTS}
     if len(shown) != 1:
         table.add_section()
         table.add_row("total", *("" for _ in keys[1:]), *_figures(total))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH)
+    console.print(table)
     typer.echo(
         "received = stored + duplicate + dead-lettered + pending. Never received: numbers of the "
         "devices' own counters that did not come; they are no part of received, and a message "

@@ -35,8 +35,19 @@ class Site:
 
     def command(self, *arguments: str) -> str:
         """Run `passerelle ARGUMENTS` to its end; return what it printed."""
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stderr or done.stdout
+        return done.stdout
+
+    def failing(self, *arguments: str) -> tuple[int, str]:
+        """Run `passerelle ARGUMENTS`, which fails; return its exit code and what it printed."""
+        done = self._run(*arguments)
+        assert done.returncode != 0, done.stdout
+        return done.returncode, done.stdout + done.stderr
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         program = self.program("-m", "cli", *arguments, log="command")
-        done = subprocess.run(
+        return subprocess.run(
             program.command,
             env=program.environment,
             cwd=self.directory,
@@ -45,8 +56,6 @@ class Site:
             timeout=300,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
 
     def register_fleet(self, scenario: str, devices: int) -> None:
         """Register the devices of a scenario."""
