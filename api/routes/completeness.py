@@ -217,7 +217,7 @@ def _by_site(registry: Registry, wanted: LedgerFilter) -> Iterator[CompletenessR
             start_hour=wanted.start_hour,
             end_hour=wanted.end_hour,
         )
-        if summed.received or summed.redelivered:
+        if summed.received or summed.redelivered or summed.missing:
             yield completeness_row(summed, site=site, device=None, hour=None)
 
 

@@ -110,18 +110,24 @@ _MEANING: dict[Kind, tuple[str, str]] = {
     ),
     Kind.PENDING: (
         "a batch was deleted from the spool or changed, or the count of the row was",
-        ("stop the worker and keep a copy of the spool; messages of a batch that is gone are in no "
-        "other place than the device: ask it to send them again, or restore the spool's backup"),
+        (
+            "stop the worker and keep a copy of the spool; messages of a batch that is gone are in no "
+            "other place than the device: ask it to send them again, or restore the spool's backup"
+        ),
     ),
     Kind.BATCH_GONE: (
         "a batch that the store had not confirmed was deleted from the spool",
-        ("stop the worker and keep a copy of the spool; its messages are counted as pending and "
-        "will never be stored: ask the devices to send them again, or restore the spool's backup"),
+        (
+            "stop the worker and keep a copy of the spool; its messages are counted as pending and "
+            "will never be stored: ask the devices to send them again, or restore the spool's backup"
+        ),
     ),
     Kind.DEAD_LETTERED: (
         "a dead letter was deleted from the spool, or the count of the row was changed",
-        ("look for it in the registry (passerelle dead-letters list --state all), where a copy of "
-        "its payload may be; restore the spool's backup if it is worth it"),
+        (
+            "look for it in the registry (passerelle dead-letters list --state all), where a copy of "
+            "its payload may be; restore the spool's backup if it is worth it"
+        ),
     ),
     Kind.LETTERS_OPEN: (
         "dead letters were deleted from the spool past its own counting",
@@ -136,8 +142,10 @@ _MEANING: dict[Kind, tuple[str, str]] = {
         _REPUBLISH,
     ),
     Kind.SPOOL_LACKS_ROW: (
-        ("the row was deleted from the spool, or the spool was set aside, or replaced by an older "
-        "copy"),
+        (
+            "the row was deleted from the spool, or the spool was set aside, or replaced by an older "
+            "copy"
+        ),
         "look for a spool that was set aside beside it; what the registry says is then the account",
     ),
     Kind.REGISTRY_LETTER: (
@@ -150,17 +158,23 @@ _MEANING: dict[Kind, tuple[str, str]] = {
     ),
     Kind.SPOOL_LACKS_LETTER: (
         "the dead letter was deleted from the spool, or the spool was replaced",
-        ("its copy is in the registry: passerelle dead-letters show; it cannot be replayed any "
-        "more, export its payload and publish it"),
+        (
+            "its copy is in the registry: passerelle dead-letters show; it cannot be replayed any "
+            "more, export its payload and publish it"
+        ),
     ),
     Kind.VALUES_MISSING: (
-        ("values were deleted from the store, or the store was emptied, restored or exchanged (or, "
-        "where it keeps values for a time, they were measured long before they were received)"),
+        (
+            "values were deleted from the store, or the store was emptied, restored or exchanged (or, "
+            "where it keeps values for a time, they were measured long before they were received)"
+        ),
         "restore the store's backup, or publish the payloads again where they are kept",
     ),
     Kind.VALUES_EXTRA: (
-        ("something else writes into the store, or a spool was set aside or replaced after its "
-        "messages were stored"),
+        (
+            "something else writes into the store, or a spool was set aside or replaced after its "
+            "messages were stored"
+        ),
         "find who else has the store's credentials; values of another source belong elsewhere",
     ),
 }

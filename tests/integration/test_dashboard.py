@@ -103,6 +103,20 @@ def test_each_site_shows_the_account_of_its_messages(reader: Open) -> None:
     expect(one.page.locator("[data-site=unassigned]")).to_have_count(0)
 
 
+def test_messages_that_never_came_stand_beside_the_account(reader: Open, pilot: Pilot) -> None:
+    pilot.account("diamniadio", stored=20, missing=1234)
+    one = reader()
+    one.open()
+    site = one.page.locator("[data-site=diamniadio]")
+    expect(site.locator(".missing")).to_have_text("1,234 messages never received")
+    expect(site.locator(".verdict.balanced")).to_be_visible()
+    expect(one.page.locator("[data-site=elgazala] .missing")).to_have_text(
+        "None missing by the devices' counters"
+    )
+    one.page.get_by_role("button", name="Français").click()
+    expect(site.locator(".missing")).to_have_text(f"1{SPACE}234 messages jamais reçus")
+
+
 def test_an_account_that_does_not_add_up_is_said(reader: Open, pilot: Pilot) -> None:
     pilot.account("unassigned", dead_lettered=7)
     one = reader()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -83,11 +82,15 @@ class Stage:
         )
         snapshot = first_snapshot(self.registry, settings, stopping=threading.Event())
         assert snapshot is not None
-        self.worker = Worker(
-            settings=settings,
+        self._snapshot = snapshot
+        self.worker = self.new_worker()
+
+    def new_worker(self) -> Worker:
+        return Worker(
+            settings=self.settings,
             registry=self.registry,
             store=self.switched,
-            snapshot=snapshot,
+            snapshot=self._snapshot,
             clock=self.clock,
             metrics=Metrics(),
         )
@@ -110,13 +113,17 @@ class Stage:
         wait_until(lambda: self.worker.totals()["received"] >= count, what="received", seconds=30)
 
     def verify(self, wanted: Wanted | None = None) -> Outcome:
-        pause = threading.Event()
+        waiting = threading.Event()
+
+        def pause(seconds: float) -> None:
+            waiting.wait(min(seconds, 0.4))
+
         return verify(
             Sources({"worker-1": self.settings.spool_path}, self.registry, self.store),
             wanted or Wanted(),
             ahead_s=self.settings.ingest.clock_ahead_s,
             clock=self.clock,
-            pause=lambda seconds: None if pause.wait(min(seconds, 0.4)) else None,
+            pause=pause,
         )
 
     def spool(self, statement: str) -> int:
@@ -282,6 +289,13 @@ def test_a_row_deleted_from_either_ledger_is_named(stage: Stage) -> None:
     assert stage.tamper_registry("DELETE FROM ledger WHERE boot = 1") == 1
     [one] = stage.verify().differences
     assert (one.kind, figures(one)) == (Kind.REGISTRY_LACKS_ROW, (EACH, "no such row"))
+    # The advice that is given: the worker tells everything again.
+    assert stage.spool("UPDATE cursor SET value = 0 WHERE name LIKE 'report_%'") == 2
+    again = stage.new_worker()
+    again.start()
+    again.stop(drain_s=0.1)
+    assert stage.verify().code == 0
+    assert stage.tamper_registry("DELETE FROM ledger WHERE boot = 1") == 1
     assert stage.spool("DELETE FROM ledger WHERE boot = 1") == 1
     kinds = {one.kind for one in stage.verify().differences}
     assert kinds == {Kind.VALUES_EXTRA}

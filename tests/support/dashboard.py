@@ -100,7 +100,8 @@ class Pilot:
         """Publish one row of the ledger; `received` is what the counts make together."""
         fields = dict.fromkeys(("stored", "duplicate", "dead_lettered", "pending"), 0) | counts
         hour = hour_of(self.now_ns)
-        row = LedgerRow("worker-1", site, "any", hour, received=sum(fields.values()), **fields)
+        received = sum(count for name, count in fields.items() if name != "missing")
+        row = LedgerRow("worker-1", site, "any", hour, received=received, **fields)
         self.registry.ledger.publish([row])
 
     def worker(self, *, store: str = "", note: str = "", sinks: Sequence[SinkReport] = ()) -> None:

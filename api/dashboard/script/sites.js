@@ -7,7 +7,7 @@ import { clockTime, dateTime, inZone, now, offsetName } from "./times.js";
 
 const UNASSIGNED = "unassigned";
 const TERMS = ["stored", "duplicate", "dead_lettered", "pending"];
-const NOTHING = Object.fromEntries(["received", ...TERMS].map((term) => [term, 0]));
+const NOTHING = Object.fromEntries(["received", ...TERMS, "missing"].map((term) => [term, 0]));
 const LABELS = {
   received: "account.received",
   stored: "account.stored",
@@ -93,6 +93,7 @@ class Card {
   #terms = new Map();
   #shares = svg("svg", { class: "shares", "aria-hidden": "true", preserveAspectRatio: "none" });
   #verdict = element("p", { class: "verdict" });
+  #missing = element("p", { class: "missing" });
   #since = element("p", { class: "since" });
 
   constructor(site) {
@@ -110,7 +111,7 @@ class Card {
       ),
       element("p", { class: "equation" }, ...this.#equation()),
       this.#shares,
-      element("footer", {}, this.#verdict, this.#since),
+      element("footer", {}, this.#verdict, this.#missing, this.#since),
     );
   }
 
@@ -136,6 +137,7 @@ class Card {
     }
     this.#showShares(counts);
     this.#showVerdict(counts);
+    this.#showMissing(counts);
     const { start, as_of: asOf } = site.account;
     const since = t("account.since", { time: dateTime(Date.parse(start), site.zone) });
     const until = asOf && t("account.as_of", { time: clockTime(Date.parse(asOf), site.zone) });
@@ -169,6 +171,15 @@ class Card {
       return box;
     });
     this.#shares.replaceChildren(...boxes);
+  }
+
+  /** Beside the account, not part of it: what the devices sent and the platform never received. */
+  #showMissing(counts) {
+    const { missing } = counts;
+    setText(this.#missing, missing ? count("account.missing", missing) : t("account.none_missing"));
+    setAttribute(this.#missing, "title", t("account.missing_why"));
+    setAttribute(this.#missing, "data-zero", missing === 0);
+    this.#missing.hidden = missing === 0 && counts.received === 0;
   }
 
   #showVerdict(counts) {
