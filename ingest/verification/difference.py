@@ -101,7 +101,8 @@ _MOVING = (Kind.BATCH_GONE, Kind.LETTERS_OPEN, Kind.VALUES_MISSING, Kind.VALUES_
 """Of these the figures and the hour may change while messages flow; the difference is the same."""
 _REPUBLISH = (
     "if the spool is right, stop the worker, set the cursors report_ledger and "
-    "report_dead_letters of its spool to 0 and start it: it tells the registry everything again"
+    "report_dead_letters of its spool to 0 and start it: it tells the registry everything again "
+    "(docs/account.md)"
 )
 _MEANING: dict[Kind, tuple[str, str]] = {
     Kind.EQUATION: (
@@ -111,22 +112,24 @@ _MEANING: dict[Kind, tuple[str, str]] = {
     Kind.PENDING: (
         "a batch was deleted from the spool or changed, or the count of the row was",
         (
-            "stop the worker and keep a copy of the spool; messages of a batch that is gone are in no "
-            "other place than the device: ask it to send them again, or restore the spool's backup"
+            "stop the worker and keep a copy of the spool; messages of a batch that is gone are "
+            "in no other place than the device: ask it to send them again, or restore "
+            "the spool's backup"
         ),
     ),
     Kind.BATCH_GONE: (
         "a batch that the store had not confirmed was deleted from the spool",
         (
-            "stop the worker and keep a copy of the spool; its messages are counted as pending and "
-            "will never be stored: ask the devices to send them again, or restore the spool's backup"
+            "stop the worker and keep a copy of the spool; its messages are counted as pending "
+            "and will never be stored: ask the devices to send them again, or restore the spool's "
+            "backup"
         ),
     ),
     Kind.DEAD_LETTERED: (
         "a dead letter was deleted from the spool, or the count of the row was changed",
         (
-            "look for it in the registry (passerelle dead-letters list --state all), where a copy of "
-            "its payload may be; restore the spool's backup if it is worth it"
+            "look for it in the registry (passerelle dead-letters list --state all), where a copy "
+            "of its payload may be; restore the spool's backup if it is worth it"
         ),
     ),
     Kind.LETTERS_OPEN: (
@@ -143,8 +146,8 @@ _MEANING: dict[Kind, tuple[str, str]] = {
     ),
     Kind.SPOOL_LACKS_ROW: (
         (
-            "the row was deleted from the spool, or the spool was set aside, or replaced by an older "
-            "copy"
+            "the row was deleted from the spool, or the spool was set aside, or replaced by an "
+            "older copy"
         ),
         "look for a spool that was set aside beside it; what the registry says is then the account",
     ),
@@ -165,8 +168,9 @@ _MEANING: dict[Kind, tuple[str, str]] = {
     ),
     Kind.VALUES_MISSING: (
         (
-            "values were deleted from the store, or the store was emptied, restored or exchanged (or, "
-            "where it keeps values for a time, they were measured long before they were received)"
+            "values were deleted from the store, or the store was emptied, restored or exchanged "
+            "(or, where it keeps values for a time, they were measured long before they were "
+            "received)"
         ),
         "restore the store's backup, or publish the payloads again where they are kept",
     ),

@@ -208,6 +208,10 @@ def test_points_older_than_the_bucket_keeps_are_refused_in_few_requests(expiring
     assert len(expiring.requests) < 40
 
 
+def test_for_how_long_the_bucket_keeps_values_is_known(expiring: Counted) -> None:
+    assert expiring.store.keeps_s() == 2 * 86_400
+
+
 def test_a_server_that_is_away_is_a_reason_to_retry(own: Own) -> None:
     own.make()
     stored(own.store, [point(T0, 1.0)])
