@@ -26,6 +26,7 @@ from ingest.verification.verify import Outcome, Wanted
 from ingest.verification.verify import verify as compare
 
 _SPOOL = "spool-"
+_ARCHIVES = "archive-*"
 _SHOWN = 100
 
 
@@ -87,7 +88,8 @@ def _sources(settings: Settings, api: str | None, parts: ExitStack) -> Sources:
             f"there is no spool in {settings.data_dir.absolute()}: say where the data are "
             "(PASSERELLE_DATA_DIR, PASSERELLE_SPOOL__PATH), on the host of a worker"
         )
-    return Sources(spools, registry, store, tuple(obstacles))
+    archives = {settings.archive_path, *settings.archive_path.parent.glob(_ARCHIVES)}
+    return Sources(spools, registry, store, tuple(sorted(archives)), tuple(obstacles))
 
 
 def _spools(settings: Settings) -> dict[str, Path]:

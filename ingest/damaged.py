@@ -23,7 +23,8 @@ from ingest.spool import Spool
 from ingest.spool_schema import DamagedSpoolError
 
 _log = logger("ingest.spool")
-_GENERATION = "generation"
+GENERATION = "generation"
+"""Cursor of the spool: which of its worker's spools it is; 0 before the registry was asked."""
 _LOG = "-wal"
 _MARK = ".damaged-"
 _NAME = re.compile(r".*\.damaged-\d{8}T\d{6}Z(-\d+)?")
@@ -136,10 +137,10 @@ def published(spool: Spool, *, registry: Registry, worker: str) -> Published:
     Raises:
         RegistryUnavailableError: the registry does not answer.
     """
-    generation = spool.cursor(_GENERATION)
+    generation = spool.cursor(GENERATION)
     if not generation:
         generation = 1 if spool.used else registry.ledger.generations(worker) + 1
-        spool.move_cursor(_GENERATION, generation)
+        spool.move_cursor(GENERATION, generation)
     return Published(worker, generation)
 
 

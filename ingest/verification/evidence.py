@@ -18,6 +18,8 @@ from core.reading import DeviceKey
 from core.reasons import Scope
 from devices.registry import LedgerRow, Registry
 from devices.registry.records import DeadLetterState, LetterFilter
+from ingest.redecode_journal import JournalLine
+from ingest.verification.rewriting import read_journals
 from ingest.verification.snapshot import Snapshot, take_snapshot
 from storage.ports import HourCount
 from storage.refusal import EARLIEST_NS, LATEST_NS
@@ -71,6 +73,7 @@ class Evidence(msgspec.Struct, frozen=True):
         told: the registry.
         counted: the store.
         after: the spools, after the others were asked, without their contents.
+        redecodes: what the journals beside the raw archives say.
         obstacles: why a side could not be asked.
     """
 
@@ -78,6 +81,7 @@ class Evidence(msgspec.Struct, frozen=True):
     told: Told | None
     counted: Counted | None
     after: Mapping[str, Snapshot]
+    redecodes: list[JournalLine]
     obstacles: list[str]
 
 
@@ -88,12 +92,14 @@ class Sources(msgspec.Struct, frozen=True):
         spools: the spools' files on this host, by worker.
         registry: the shared database, or None when it cannot be opened.
         store: counts values, or None when it cannot be opened.
+        archives: directories of the raw archives on this host.
         obstacles: why one of them is None.
     """
 
     spools: Mapping[str, Path]
     registry: Registry | None
     store: ValueCounter | None
+    archives: tuple[Path, ...] = ()
     obstacles: tuple[str, ...] = ()
 
     def gather(self, devices: Sequence[DeviceKey] | None) -> Evidence:
@@ -107,13 +113,20 @@ class Sources(msgspec.Struct, frozen=True):
         told = self._told(before, obstacles)
         counted = self._counted(devices, obstacles)
         after = self._snapshots(obstacles, contents=False)
-        return Evidence(before, told, counted, after, list(dict.fromkeys(obstacles)))
+        redecodes: list[JournalLine] = []
+        try:
+            redecodes = read_journals(self.archives)
+        except (OSError, msgspec.MsgspecError) as error:
+            obstacles.append(f"what was decoded again cannot be read beside the archive: {error}")
+            counted = None
+        return Evidence(before, told, counted, after, redecodes, list(dict.fromkeys(obstacles)))
 
     def _snapshots(self, obstacles: list[str], *, contents: bool) -> dict[str, Snapshot]:
-        found = {}
+        found: dict[str, Snapshot] = {}
         for worker, path in self.spools.items():
             try:
-                found[worker] = take_snapshot(path, worker=worker, contents=contents)
+                snapshot = take_snapshot(path, worker=worker, contents=contents)
+                found[snapshot.worker] = snapshot
             except PasserelleError as error:
                 obstacles.append(error.detail)
         return found

@@ -18,11 +18,12 @@ from core.errors import ConfigurationError
 from core.reading import Point
 from core.reasons import Scope
 from devices.registry.records import DeadLetterState
+from ingest.damaged import GENERATION, Published
 from ingest.ledger import COLUMNS, Account, Line
-from ingest.telling import LEDGER_CURSOR, LETTERS_CURSOR
 from ingest.spool import STORE_SINK
 from ingest.spool_schema import SCHEMA_VERSION
 from ingest.spooled import SpooledBatch
+from ingest.telling import LEDGER_CURSOR, LETTERS_CURSOR
 from storage.line_protocol import points_of
 
 Device = tuple[str, str]
@@ -67,7 +68,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """One spool at one instant.
 
     Attributes:
-        worker: whose it is.
+        worker: name under which it is told to the registry (`ingest.damaged.Published`).
         path: the file.
         ledger: its rows.
         letters: dead letters by number.
@@ -139,7 +140,7 @@ def _read(db: sqlite3.Connection, path: Path, worker: str, *, contents: bool) ->
         gaps = _read_batches(db, cursors.get(STORE_SINK, 0), pending, waiting)
         _read_refused(db, refused, gone)
     return Snapshot(
-        worker=worker,
+        worker=Published(worker, max(1, cursors.get(GENERATION, 0))).name,
         path=path,
         ledger={
             Account(*row[:4]): KeptLine(Line(*row[4:-1]), row[-1]) for row in db.execute(_LEDGER)

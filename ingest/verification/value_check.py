@@ -21,9 +21,11 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from ingest.verification.difference import Difference, Kind, Side
+from ingest.verification.rewriting import Rewriting
 from ingest.verification.snapshot import Device
 
 _S_PER_HOUR = 3600
+_UNTOUCHED = Rewriting()
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -48,6 +50,7 @@ def check_values(
     stored: Mapping[int, int],
     ahead_s: float,
     kept_from: int | None,
+    rewriting: Rewriting = _UNTOUCHED,
 ) -> Iterator[Difference]:
     """Yield what the store has too few or too many of.
 
@@ -59,6 +62,7 @@ def check_values(
         stored: values in the store by hour of their instants.
         ahead_s: how far a device's instant may be after reception, seconds.
         kept_from: hour from which on the store keeps everything; None: it keeps all for ever.
+        rewriting: what decoding the raw archive again did.
     """
     ahead = math.ceil(ahead_s / _S_PER_HOUR) * _S_PER_HOUR
     there = {hour: n for hour, n in stored.items() if kept_from is None or hour >= kept_from}
@@ -69,9 +73,9 @@ def check_values(
             for hour, n in one.new.items()
             if kept_from is None or hour >= kept_from + _S_PER_HOUR
         }
-        lacking = _most_lacking(new, there, ahead) - one.absent
+        lacking = _most_lacking(new, there, ahead) - one.absent - rewriting.deleted
         if lacking > 0:
-            least = sum(new.values()) - one.absent
+            least = sum(new.values()) - one.absent - rewriting.deleted
             yield Difference(
                 kind=Kind.VALUES_MISSING,
                 worker=one.worker,
@@ -83,7 +87,7 @@ def check_values(
                 other=Side("of those it holds, at most", least - lacking),
             )
             break
-    beyond = _most_beyond(most, stored, ahead)
+    beyond = _most_beyond(most, stored, ahead) - rewriting.added
     if beyond > 0:
         total = sum(stored.values())
         yield Difference(

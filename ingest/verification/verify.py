@@ -6,7 +6,7 @@ What differs is looked at a second time after a pause, and only what differs bot
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -16,6 +16,7 @@ from ingest.verification.difference import Difference
 from ingest.verification.evidence import Counted, Evidence, Sources, Told
 from ingest.verification.expected import expected, older_than
 from ingest.verification.registry_check import account_of, compare, counts_of
+from ingest.verification.rewriting import Rewriting, rewriting_of
 from ingest.verification.snapshot import Device
 from ingest.verification.spool_check import check_equation, check_spool
 from ingest.verification.value_check import check_values
@@ -175,8 +176,8 @@ class _Look:
         if rows:
             names = ", ".join(sorted({row.worker for row in rows}))
             self._notes.append(
-                f"the spool of {names} is not here: its rows were checked in the registry and "
-                "against the store only; run this on its host too"
+                f"the spool of {names} is not here, or was set aside: its rows were checked in the "
+                "registry and against the store only; run this on its host too"
             )
         for row in rows:
             account = account_of(row)
@@ -207,7 +208,11 @@ class _Look:
         asked = sorted(device for device in {*stored, *must.most} if self._wanted.of_device(device))
         self._devices = len(asked)
         self._values = sum(stored[device].total() for device in asked)
+        rewritten = {device: rewriting_of(device, self._evidence.redecodes) for device in asked}
+        self._note_rewriting(rewritten)
         for device in asked:
+            if not rewritten[device].known:
+                continue
             yield from check_values(
                 device,
                 committed=must.least.get(device, []),
@@ -215,6 +220,22 @@ class _Look:
                 stored=stored[device],
                 ahead_s=self._ahead_s,
                 kept_from=kept_from,
+                rewriting=rewritten[device],
+            )
+
+    def _note_rewriting(self, rewritten: Mapping[Device, Rewriting]) -> None:
+        touched = [one for one in rewritten.values() if one.added or one.deleted]
+        if touched:
+            self._notes.append(
+                f"passerelle redecode added and deleted values that the ledger does not count: of "
+                f"{len(touched):,} devices up to {max(one.added for one in touched):,} more and "
+                f"{max(one.deleted for one in touched):,} fewer were allowed in the store"
+            )
+        unknown = sum(not one.known for one in rewritten.values())
+        if unknown:
+            self._notes.append(
+                f"a run of passerelle redecode is under way or was interrupted: the values of "
+                f"{unknown:,} devices in the store were not compared with the ledger"
             )
 
     def _kept_from(self, counted: Counted) -> int | None:

@@ -6,7 +6,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import httpx
+import msgspec
+
 from core.clock import NS_PER_HOUR, hour_of
+from core.errors import StoreUnavailableError
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
 from storage.backends.influxdb.influxql import RETENTION, Source, every_device, sources
@@ -21,15 +25,35 @@ _AFTER_WHOLE = LATEST_NS // NS_PER_HOUR * NS_PER_HOUR
 _DURATION = re.compile(r"(\d+)h(\d+)m(\d+)s|(\d+)m(\d+)s|(\d+)s")
 
 
+class _Rule(msgspec.Struct):
+    everySeconds: int = 0  # noqa: N815 - as InfluxDB calls it
+
+
+class _Bucket(msgspec.Struct):
+    retentionRules: list[_Rule] = []  # noqa: N815 - as InfluxDB calls it
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket] = []
+
+
 class InfluxDBHours:
     """Counts by hour.
 
     Args:
+        client: of the server.
         queries: of the database.
+        bucket: name of the bucket (2.x) or database (1.x).
+        org: organisation (2.x).
     """
 
-    def __init__(self, *, queries: QueryClient) -> None:
+    def __init__(
+        self, *, client: httpx.Client, queries: QueryClient, bucket: str, org: str
+    ) -> None:
+        self._client = client
         self._queries = queries
+        self._bucket = bucket
+        self._org = org
 
     def hourly(
         self, devices: Sequence[DeviceKey] | None, *, start_ns: int, end_ns: int
@@ -46,13 +70,38 @@ class InfluxDBHours:
         return sorted(HourCount(*key, values) for key, values in found.items() if values)
 
     def keeps_s(self) -> int | None:
-        """See `PointReader.keeps_s`; of the policy that is written to and read from."""
+        """See `PointReader.keeps_s`.
+
+        2.x says it of the bucket; what it answers to InfluxQL is not so. 1.x says it of the policy
+        that is written to and read from.
+        """
+        found = self._found_buckets()
+        if found:
+            return sum(rule.everySeconds for rule in found[0].retentionRules) or None
         for rows in self._queries.run([RETENTION]):
             for row in rows.values:
                 told = dict(zip(rows.columns, row, strict=True))
                 if told["default"]:
                     return _seconds(told["duration"]) or None
         return None
+
+    def _found_buckets(self) -> list[_Bucket]:
+        """Return the bucket as 2.x describes it; nothing of 1.x, or when it is not shown to us."""
+        try:
+            answer = self._client.get(
+                "/api/v2/buckets", params={"name": self._bucket, "org": self._org}
+            )
+        except httpx.HTTPError as error:
+            text = str(error) or type(error).__name__
+            raise StoreUnavailableError(
+                f"InfluxDB at {self._client.base_url} does not answer: {text}"
+            ) from None
+        if not answer.is_success:
+            return []
+        try:
+            return msgspec.json.decode(answer.content, type=_Buckets).buckets
+        except msgspec.MsgspecError:
+            return []
 
     def _add(
         self,

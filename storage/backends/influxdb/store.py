@@ -39,7 +39,9 @@ class InfluxDBStore:
         )
         queries = QueryClient(client=self._client, database=access.bucket)
         self._reader = InfluxDBReader(queries=queries)
-        self._hours = InfluxDBHours(queries=queries)
+        self._hours = InfluxDBHours(
+            client=self._client, queries=queries, bucket=access.bucket, org=access.org
+        )
 
     def write(self, points: Sequence[Point]) -> Written | Retry:
         """See `PointWriter.write`."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.redecode_journal import JournalLine
 from ingest.verification.difference import Difference, Kind
+from ingest.verification.rewriting import Rewriting, rewriting_of
 from ingest.verification.value_check import Committed, check_values
 
 H = 3600
@@ -85,6 +88,37 @@ def test_what_the_store_does_not_keep_that_long_is_not_missed() -> None:
     assert found(new, {hour * H: 10 for hour in range(5, 10)}, kept_from=5 * H) == []
     [one] = found(new, {hour * H: 10 for hour in (5, 6, 9)}, kept_from=5 * H)
     assert (one.hour, one.what) == (7 * H, "10 values")  # an hour's values are the margin
+
+
+def line(run: int, event: str, **values: object) -> JournalLine:
+    told = {"at": "", "by": "", "profile": "p", "version": 2, "begin": "", "end": "", **values}
+    return msgspec.convert({"event": event, "run": run, **told}, JournalLine)
+
+
+def test_what_was_decoded_again_may_be_more_or_fewer() -> None:
+    ran = [line(1, "begun"), line(1, "done", added=3, deleted=2)]
+    rewriting = rewriting_of(DEVICE, ran)
+    kept = {"committed": [Committed("w", {0: 10})], "most": {0: 10}, "ahead_s": 300.0}
+    for stored, kinds in ((7, 1), (8, 0), (13, 0), (14, 1)):
+        differences = check_values(
+            DEVICE,
+            stored={0: stored},
+            kept_from=None,
+            rewriting=rewriting,
+            **kept,  # type: ignore[arg-type]
+        )
+        assert len(list(differences)) == kinds
+
+
+def test_a_run_concerns_the_devices_it_was_asked_for() -> None:
+    ran = [
+        line(1, "begun", device="thermo-1"),
+        line(1, "done", device="thermo-1", added=3),
+        line(2, "begun", site="diamniadio"),
+    ]
+    assert rewriting_of(DEVICE, ran) == Rewriting(3, 0, known=True)
+    assert rewriting_of(("elgazala", "other"), ran) == Rewriting()
+    assert not rewriting_of(("diamniadio", "any"), ran).known
 
 
 def test_two_workers_may_have_committed_the_same_values() -> None:
