@@ -58,6 +58,29 @@ def test_publishing_again_changes_nothing_and_a_later_count_replaces(registry: R
     registry.ledger.publish([])
 
 
+def test_rows_can_be_read_as_the_workers_told_them(registry: Registry) -> None:
+    rows = [
+        ledger_row("a", stored=4, boot=3, missing=2, values_new=8, values_other=1),
+        ledger_row("a", stored=5, boot=4),
+        ledger_row("a", stored=6, hour=HOUR + 3600),
+        ledger_row("a", stored=7, worker="worker-2"),
+    ]
+    registry.ledger.publish(rows)
+    assert sorted(registry.ledger.lines(), key=repr) == sorted(rows, key=repr)
+    assert registry.ledger.lines(worker="worker-2") == rows[3:]
+    assert registry.ledger.lines(start_hour=HOUR + 3600) == [rows[2]]
+
+
+def test_the_states_of_a_workers_dead_letters_are_known_without_reading_them(
+    registry: Registry,
+) -> None:
+    registry.dead_letters.publish([letter(1), letter(2, state="replayed")])
+    registry.dead_letters.publish([letter(3, worker="other")])
+    states = registry.dead_letters.states(letter(1).worker)
+    assert states == {letter(1).id: "open", letter(2).id: "replayed"}
+    assert registry.dead_letters.states("nobody") == {}
+
+
 def test_the_ledger_is_summed_over_workers_and_ordered(registry: Registry) -> None:
     registry.ledger.publish(
         [
