@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -274,6 +276,34 @@ class Rig:
     def salvage(self, spool: Path) -> str:
         """Bring what waits in a damaged spool to the store; return what the command printed."""
         return self.site.command("spool", "salvage", str(spool))
+
+    def verify(self) -> list[str]:
+        """Have `passerelle verify` recompute the account; return what it names."""
+        program = self.site.program("-m", "cli", "verify", "--json", log="verify")
+        done = subprocess.run(
+            program.command,
+            env=program.environment | self._where(),
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if done.returncode == 0:
+            return []
+        told = json.loads(done.stdout) if done.stdout else {}
+        named = [
+            f"{one['kind']}: {one['what']} of {one['device'] or 'all devices'}: "
+            f"{one['one']['where']} {one['one']['says']}, {one['other']['where']} "
+            f"{one['other']['says']}"
+            for one in told.get("differences", [])
+        ]
+        return [*named, *told.get("obstacles", [])] or [done.stderr[-500:]]
+
+    def _where(self) -> dict[str, str]:
+        if self.spool_directory == self.data:
+            return {}
+        return {"PASSERELLE_SPOOL__PATH": str(self.spools()[0])}
 
     def at_the_end(self, do: Callable[[], object]) -> None:
         """Do something when the fault is over and everything was judged."""

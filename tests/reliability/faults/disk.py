@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,9 +108,10 @@ def _damage(rig: Rig, how: Callable[[Path], None]) -> None:
         before = rig.account().received
         how(rig.spools()[0])
         rig.gate.rule = None
-        rig.mended(elsewhere=before)
+        damaged_s = time.monotonic()
         second = rig.running()
         rig.until(lambda: "spool_set_aside" in second.output(), what="the spool is set aside")
+        rig.mended(elsewhere=before, since_s=damaged_s)
     rig.settle(expected=len(rig.acknowledged) - before)
 
 
