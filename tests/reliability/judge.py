@@ -30,7 +30,6 @@ def judge(rig: Rig) -> Outcome:
     by_broker = lost - delivered if fault.broker_may_lose else set()
     lost -= by_broker
     account = rig.account()
-    problems += [f"passerelle verify: {one}" for one in rig.verify()[:_SHOWN]]
     problems += _ledger(rig, account, stored=len(rows), missing=len(by_broker))
     return Outcome(
         fault=fault.name,

@@ -15,6 +15,9 @@ from tests.reliability.scale import Scale
 from tests.servers.influxdb2 import InfluxDB2, new_influxdb2
 
 
+_NAMED = 5
+
+
 def run_faults(
     faults: Sequence[Fault],
     *,
@@ -59,6 +62,7 @@ def run_fault(fault: Fault, *, scale: Scale, directory: Path, store: InfluxDB2) 
         try:
             fault.act(rig)
             rig.finish()
+            rig.problems += [f"passerelle verify: {one}" for one in rig.verify()[:_NAMED]]
         except Exception as error:  # noqa: BLE001 - the other faults are to be run too
             where = traceback.extract_tb(error.__traceback__)[-1]
             rig.problems.append(f"{type(error).__name__} at {where.name}: {error}")
