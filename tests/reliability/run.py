@@ -14,7 +14,6 @@ from tests.reliability.rig import Rig
 from tests.reliability.scale import Scale
 from tests.servers.influxdb2 import InfluxDB2, new_influxdb2
 
-
 _NAMED = 5
 
 
