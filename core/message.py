@@ -63,6 +63,8 @@ class Decoded(msgspec.Struct, frozen=True):
         kind: measurements, sign of life, or metadata.
         samples: the values, in the order of the payload.
         seq: the device's message counter, or None.
+        seq_modulus: where that counter begins again at 0 (Sparkplug `seq`: 256, LoRaWAN `fCnt` on
+            the air: 65,536); 0: it does not.
         boot: the device's boot counter, or None.
         defects: fields of the payload that could not be decoded and cost only themselves.
         dedupe_window_s: how long identical bytes count as a duplicate when the message carries
@@ -80,6 +82,7 @@ class Decoded(msgspec.Struct, frozen=True):
     kind: MessageKind
     samples: tuple[Sample, ...] = ()
     seq: int | None = None
+    seq_modulus: int = 0
     boot: int | None = None
     defects: tuple[Defect, ...] = ()
     dedupe_window_s: float = 2.0

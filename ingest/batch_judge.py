@@ -195,7 +195,8 @@ class BatchJudge:
             return
         progress = self._progress.of(account.site, account.device)
         if verdict.seq is not None:
-            _observe(batch, account, progress.stream(account.boot), verdict.seq)
+            stream = progress.stream(account.boot)
+            _observe(batch, account, stream, verdict.seq, modulus=verdict.seq_modulus)
         line = batch.ledger.line(account)
         for point in verdict.points:
             if point.time_ns > progress.latest.get(point.category, _EARLIEST):
@@ -274,8 +275,8 @@ class BatchJudge:
         route.batch, route.boot, route.hour = batch, boot, hour
 
 
-def _observe(batch: Batch, account: Account, stream: Stream, seq: int) -> None:
-    restarts = account.boot == NO_BOOT
-    for hour, change in stream.observe(seq, hour=account.hour, restarts=restarts):
+def _observe(batch: Batch, account: Account, stream: Stream, seq: int, *, modulus: int = 0) -> None:
+    restarts = account.boot == NO_BOOT and not modulus
+    for hour, change in stream.observe(seq, hour=account.hour, modulus=modulus, restarts=restarts):
         found_in = Account(account.site, account.device, hour, account.boot)
         batch.ledger.line(found_in).missing += change

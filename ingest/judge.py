@@ -51,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True):
         profile: profile that decoded it, or "".
         facts: what it tells of devices, or None.
         seq: the device's message counter, or None.
+        seq_modulus: where it begins again at 0; 0: it does not.
     """
 
     account: Account
@@ -62,6 +63,7 @@ class Verdict(msgspec.Struct, frozen=True):
     profile: str = ""
     facts: Facts | None = None
     seq: int | None = None
+    seq_modulus: int = 0
 
 
 class Judge:
@@ -164,7 +166,7 @@ class Judge:
         )
         if not judged.points and judged.defects:
             dead = self._dead(arrival, account, identity, judged.defects[0], decoded.profile)
-            return msgspec.structs.replace(dead, seq=decoded.seq)
+            return msgspec.structs.replace(dead, seq=decoded.seq, seq_modulus=decoded.seq_modulus)
         if arrival.retain and not _has_own_time(decoded) and decoded.kind is MessageKind.TELEMETRY:
             raise RejectedError(
                 Reason.RETAINED_WITHOUT_TIME,
@@ -182,6 +184,7 @@ class Judge:
             letters=tuple(letters),
             profile=decoded.profile,
             seq=decoded.seq,
+            seq_modulus=decoded.seq_modulus,
         )
 
     def _redelivered(self, arrival: Arrival, identity: bytes) -> bool:

@@ -17,7 +17,7 @@ from ingest.batch import Batch
 from ingest.batch_judge import BatchJudge
 from ingest.duplicates import DuplicateWindow
 from ingest.judge import Judge, Verdict
-from ingest.ledger import Account, Line
+from ingest.ledger import Account, Fate, Line
 from ingest.progress import ProgressTable
 from ingest.validate import ClockPolicy
 from storage.line_protocol import points_of
@@ -193,3 +193,19 @@ def added(one: Line, two: Line) -> Line:
         zip(msgspec.structs.astuple(one), msgspec.structs.astuple(two), strict=True)
     )
     return Line(*[left + right for left, right in pairs])
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missing"),
+    [((254, 255, 0, 1), 0), ((254, 255, 1, 0), 0), ((253, 255, 2, 3), 3)],
+)
+def test_a_counter_that_begins_again_at_its_modulus_is_no_gap(
+    numbers: tuple[int, ...], missing: int
+) -> None:
+    judges = Judges()
+    account = Account("elgazala", "thermo-1", NOW // NS_PER_S // 3600 * 3600)
+    batch = Batch()
+    for number in numbers:
+        verdict = Verdict(account, Fate.STORED, b"digest", seq=number, seq_modulus=256)
+        judges.quick.note(batch, verdict)
+    assert sum(line.missing for _, line in batch.ledger) == missing
