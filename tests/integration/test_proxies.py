@@ -12,6 +12,7 @@ import pytest
 
 from tests.servers.http_proxy import Answer, HttpProxy, Late, Lost
 from tests.servers.tcp_proxy import TcpProxy
+from tests.servers.waiting import wait_until
 
 
 class Echo:
@@ -68,7 +69,8 @@ def asked(link: socket.socket, what: bytes) -> bytes:
 def test_it_forwards_and_remembers_what_went_either_way(echo: Echo) -> None:
     with TcpProxy(echo.port) as proxy, connect(proxy) as link:
         assert asked(link, b"hello") == b"hello"
-        assert (proxy.heard(), proxy.said()) == ([b"hello"], [b"hello"])
+        wait_until(lambda: proxy.heard() == [b"hello"], what="it remembers what came", seconds=5)
+        wait_until(lambda: proxy.said() == [b"hello"], what="it remembers what went", seconds=5)
         assert proxy.connections == 1
 
 
@@ -97,7 +99,7 @@ def test_an_abandoned_connection_is_silent_and_a_new_one_is_not(echo: Echo) -> N
 def test_a_proxy_that_is_shut_resets_whoever_comes_until_it_is_opened(echo: Echo) -> None:
     with TcpProxy(echo.port) as proxy:
         proxy.shut()
-        with connect(proxy) as link, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), connect(proxy) as link:
             link.recv(1)
         proxy.reopen()
         with connect(proxy) as link:
