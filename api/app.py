@@ -9,7 +9,10 @@ from importlib.metadata import version
 from fastapi import Depends
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 
+from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
 from api.middleware import BodyBound, Observation
@@ -37,10 +40,14 @@ from core.clock import Clock
 from core.errors import PasserelleError
 from core.logs import Outage, logger
 from core.metrics import Metrics
-from core.settings import Settings
+from core.settings import ApiSettings, Settings
 from devices.registry import Registry
 from storage.ports import PointReader
 
+_COMPRESSED_FROM_BYTES = 2048
+_COMPRESSION = 4
+"""Of 9: the levels above save a twentieth of the size for twice the time."""
+_PREFLIGHT_S = 3600
 _WITH_KEY = (
     sites,
     quantities,
@@ -108,7 +115,26 @@ def create_app(
         registry_outage=Outage(log, "registry"),
     )
     app.add_middleware(Observation, metrics=metrics, clock=clock)
+    _add_transport(app, settings.api)
     return app
+
+
+def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
+    """Add what concerns how answers travel, not what they say."""
+    app.add_middleware(ConditionalRequests)
+    if settings.compression:
+        app.add_middleware(
+            GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION
+        )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
+            allow_headers=["X-API-Key", "Authorization", "Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Link", "Location", "Retry-After"],
+            max_age=_PREFLIGHT_S,
+        )
 
 
 def _include_routes(app: DocumentedApi) -> None:

@@ -52,8 +52,18 @@ class DocumentedApi(FastAPI):
             schemas["Problem"] = schema
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            _describe_conditional(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _describe_conditional(document: dict[str, Any]) -> None:
+    """Say of every GET that it may answer 304 (`api.conditional`)."""
+    for methods in document["paths"].values():
+        if "get" in methods:
+            methods["get"]["responses"].setdefault(
+                "304", {"description": "Not modified: the ETag sent as If-None-Match still holds"}
+            )
 
 
 def answers(

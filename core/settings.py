@@ -301,6 +301,14 @@ class ApiSettings(_Section):
         100_000, ge=1, description="Values that one query may return or scan per series, at most."
     )
     page_size: int = Field(1000, ge=1, le=100_000, description="Rows of a page when none is asked.")
+    compression: bool = Field(
+        default=True, description="Compress answers of 2 KB and more for clients that accept gzip."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (),
+        description="Origins of web pages that may call the API from a browser, such as "
+        "https://maps.example; `*` allows every page. A key is needed all the same.",
+    )
 
 
 class LoggingSettings(_Section):
