@@ -49,6 +49,25 @@ LimitParameter = Annotated[
         examples=[100],
     ),
 ]
+SinceParameter = Annotated[
+    str,
+    Query(
+        alias="from",
+        description="First instant, inclusive; where hours are counted, the hour that holds it.",
+        max_length=64,
+        examples=["-24h"],
+    ),
+]
+UntilParameter = Annotated[
+    str,
+    Query(
+        alias="to",
+        description="Last instant, exclusive; where hours are counted, the hour that holds it is "
+        "the last one.",
+        max_length=64,
+        examples=["now"],
+    ),
+]
 IdPath = Annotated[str, Path(description="Its identifier.", max_length=256)]
 
 

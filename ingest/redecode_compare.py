@@ -11,9 +11,9 @@ import msgspec
 from core.clock import NS_PER_HOUR
 from core.reading import DeviceKey, Point, Reading
 from ingest.judge import Verdict
-from storage.ports import PointReader, Position, Selection
+from storage.paging import every_reading
+from storage.ports import PointReader, Selection
 
-_PAGE = 5000
 _GAP_NS = NS_PER_HOUR
 
 Value = tuple[str, str, str, int]
@@ -155,7 +155,7 @@ def _stored(
         names = tuple(sorted(quantities))
         for first_ns, last_ns in spans(sorted(times)):
             selection = Selection((device,), names, first_ns, last_ns + 1)
-            for one in _readings(store, selection):
+            for one in every_reading(store, selection):
                 if one.time_ns in times:
                     found[one.site, one.device, one.quantity, one.time_ns] = one
     return found
@@ -170,13 +170,3 @@ def spans(times: Sequence[int]) -> Iterator[tuple[int, int]]:
             first = time_ns
         last = time_ns
     yield first, last
-
-
-def _readings(store: PointReader, selection: Selection) -> Iterator[Reading]:
-    after: Position | None = None
-    while True:
-        page = store.read(selection, limit=_PAGE, after=after)
-        yield from page.readings
-        if page.after is None:
-            return
-        after = page.after

@@ -24,9 +24,8 @@ from ingest.circuit import Circuit
 from ingest.missed import Gap, Piece
 from ingest.spool import STORE_SINK
 from ingest.spool_schema import open_spool
-from storage.ports import PointReader, PointWriter, Position, Rejected, Retry, Selection
-
-_PAGE = 5000
+from storage.paging import every_reading
+from storage.ports import PointReader, PointWriter, Rejected, Retry, Selection
 
 
 class Refilled(msgspec.Struct, frozen=True):
@@ -172,13 +171,7 @@ def _readings(store: PointReader, piece: Piece) -> Iterator[Reading]:
         piece.first_ns,
         piece.last_ns + 1,
     )
-    after: Position | None = None
-    while True:
-        page = store.read(selection, limit=_PAGE, after=after)
-        yield from page.readings
-        if page.after is None:
-            return
-        after = page.after
+    return every_reading(store, selection)
 
 
 def _quantities(category: str) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from api.parameters import (
     CursorParameter,
     DeviceFilter,
     LimitParameter,
+    SinceParameter,
     SiteFilter,
+    UntilParameter,
     accounted_site,
     instant_range,
     next_link,
@@ -80,24 +82,8 @@ def read_completeness(
     *,
     site: SiteFilter = None,
     device: DeviceFilter = None,
-    start: Annotated[
-        str,
-        Query(
-            alias="from",
-            description="First hour, inclusive (the hour that holds this instant).",
-            max_length=64,
-            examples=["-24h"],
-        ),
-    ] = "-24h",
-    end: Annotated[
-        str,
-        Query(
-            alias="to",
-            description="Last hour, exclusive (after the hour that holds this instant).",
-            max_length=64,
-            examples=["now"],
-        ),
-    ] = "now",
+    start: SinceParameter = "-24h",
+    end: UntilParameter = "now",
     group: Annotated[
         Group, Query(description="What one row counts.", examples=["hour"])
     ] = Group.HOUR,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 
 from api.cursors import decode_cursor, encode_cursor
 from api.documentation import answers
@@ -16,7 +15,9 @@ from api.parameters import (
     CursorParameter,
     DeviceFilter,
     LimitParameter,
+    SinceParameter,
     SiteFilter,
+    UntilParameter,
     existing_site,
     instant_range,
     next_link,
@@ -46,19 +47,8 @@ def read_value_counts(
     *,
     site: SiteFilter = None,
     device: DeviceFilter = None,
-    start: Annotated[
-        str,
-        Query(
-            alias="from",
-            description="First instant, inclusive.",
-            max_length=64,
-            examples=["-24h"],
-        ),
-    ] = "-24h",
-    end: Annotated[
-        str,
-        Query(alias="to", description="Last instant, exclusive.", max_length=64, examples=["now"]),
-    ] = "now",
+    start: SinceParameter = "-24h",
+    end: UntilParameter = "now",
     limit: LimitParameter = None,
     cursor: CursorParameter = None,
 ) -> ValueCountsAnswer:

@@ -83,10 +83,7 @@ def test_real_servers_account_for_every_message_while_the_worker_is_killed(
     site = Site(
         tmp_path,
         PASSERELLE_MQTT__URL=mosquitto.url,
-        PASSERELLE_STORE__URL=influxdb2.url.replace("http://", "influxdb+http://"),
-        PASSERELLE_STORE__TOKEN=influxdb2.token,
-        PASSERELLE_STORE__ORG=influxdb2.org,
-        PASSERELLE_STORE__BUCKET=influxdb2_bucket(),
+        **influxdb2.settings(influxdb2_bucket()),
     )
     site.register_fleet(SCENARIO, DEVICES)
     with site.program("-m", "api", log="api"), site.api() as api:

@@ -67,10 +67,7 @@ def site(
     made = Site(
         tmp_path,
         PASSERELLE_MQTT__URL=mosquitto.url,
-        PASSERELLE_STORE__URL=influxdb2.url.replace("http://", "influxdb+http://"),
-        PASSERELLE_STORE__TOKEN=influxdb2.token,
-        PASSERELLE_STORE__ORG=influxdb2.org,
-        PASSERELLE_STORE__BUCKET=influxdb2_bucket(),
+        **influxdb2.settings(influxdb2_bucket()),
         PASSERELLE_SPOOL__BATCH_MESSAGES="100",
         PASSERELLE_ARCHIVE__ENABLED="true",
         COLUMNS="200",

@@ -331,10 +331,8 @@ class Rig:
             user = f"{self.fault.broker.username}:{self.fault.broker.password}@"
         return {
             "PASSERELLE_MQTT__URL": f"mqtt://{user}127.0.0.1:{self.link.port}",
+            **self.store.settings(self.bucket),
             "PASSERELLE_STORE__URL": f"influxdb+{self.gate.url}",
-            "PASSERELLE_STORE__TOKEN": self.store.token,
-            "PASSERELLE_STORE__ORG": self.store.org,
-            "PASSERELLE_STORE__BUCKET": self.bucket,
             **self.scale.settings,
             **self.fault.settings,
         }

@@ -48,6 +48,15 @@ class InfluxDB2:
             client.post("/api/v2/buckets", json=body).raise_for_status()
         return name
 
+    def settings(self, bucket: str) -> dict[str, str]:
+        """Return the settings of a program that stores in a bucket, as environment variables."""
+        return {
+            "PASSERELLE_STORE__URL": f"influxdb+{self.url}",
+            "PASSERELLE_STORE__TOKEN": self.token,
+            "PASSERELLE_STORE__ORG": self.org,
+            "PASSERELLE_STORE__BUCKET": bucket,
+        }
+
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket; nothing when there is none of this name."""
         with self._client() as client:
