@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from api.cursors import decode_cursor, encode_cursor
+from api.deprecation import superseded
 from api.documentation import answers
 from api.letter_selection import chosen_letters, ordered_letters
 from api.parameters import CursorParameter, DeviceFilter, IdPath, next_link
@@ -35,6 +37,8 @@ from core.reasons import Reason, Scope
 from devices.registry import ApiKey, DeadLetterState
 
 ROUTER = APIRouter(prefix="/v1", tags=["dead letters"])
+_SINCE = date(2026, 11, 23)
+_ONE_FORM = superseded(since=_SINCE, by="/v1/dead-letters/replays")
 
 MAX_LETTERS = 1000
 """Dead letters of one page."""
@@ -155,6 +159,8 @@ _ORDER_RESPONSES = {
 @ROUTER.post(
     "/dead-letters/replay",
     status_code=202,
+    deprecated=True,
+    dependencies=[_ONE_FORM],
     summary="Replay several dead letters",
     responses=_ORDER_RESPONSES,
 )
@@ -202,6 +208,8 @@ def show_dead_letter(
 @ROUTER.post(
     "/dead-letters/{id}/replay",
     status_code=202,
+    deprecated=True,
+    dependencies=[_ONE_FORM],
     summary="Replay a dead letter",
     responses=answers(REPLAY_EXAMPLE, "not_found", "conflict", "body_too_large", status=202),
 )
@@ -218,7 +226,11 @@ def replay_dead_letter(
 
 
 @ROUTER.get(
-    "/replays/{id}", summary="Show a replay", responses=answers(REPLAY_EXAMPLE, "not_found")
+    "/replays/{id}",
+    deprecated=True,
+    dependencies=[superseded(since=_SINCE, by="/v1/dead-letters/replays/{id}")],
+    summary="Show a replay",
+    responses=answers(REPLAY_EXAMPLE, "not_found"),
 )
 def show_replay(
     services: ServicesDep,

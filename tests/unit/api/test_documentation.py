@@ -121,3 +121,23 @@ def test_the_description_is_open(world: World, path: str) -> None:
 )
 def test_the_examples_are_true_to_the_schemas(model: type[Schema], example: dict[str, Any]) -> None:
     model.model_validate(example)
+
+
+def test_what_is_deprecated_says_so_in_every_answer_and_names_its_successor(world: World) -> None:
+    paths = world.app.openapi()["paths"]
+    deprecated = [
+        (method, path)
+        for method, path, operation in operations(world)
+        if operation.get("deprecated")
+    ]
+    assert deprecated
+    bodies = {"/v1/dead-letters/replay": {"filter": {}, "dry_run": True}}
+    for method, path in deprecated:
+        section = DOCS.split(f"`{method} {path}`", 1)[0]
+        assert "Deprecated since" in section.rsplit("\n", 1)[-1], path
+        if path in bodies:
+            answer = world.client.post(path, bodies[path])
+            assert answer.headers["Deprecation"].startswith("@")
+            successor = answer.headers["Link"].partition(">")[0].removeprefix("<")
+            assert successor in paths
+            assert 'rel="successor-version"' in answer.headers["Link"]
