@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
+from api.idempotency import HEADER, REPLAYED, Idempotency
 from api.middleware import BodyBound, Observation
 from api.parameters import query_parameters, strict_query
 from api.problems import on_http_exception, on_passerelle_error, on_validation_error
@@ -108,6 +109,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, on_validation_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     # the last one added stands outermost
+    app.add_middleware(Idempotency, registry=registry)
     app.add_middleware(BodyBound)
     app.add_middleware(
         Authentication,
@@ -131,8 +133,8 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
-            allow_headers=["X-API-Key", "Authorization", "Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Link", "Location", "Retry-After"],
+            allow_headers=["X-API-Key", "Authorization", "Content-Type", "If-None-Match", HEADER],
+            expose_headers=["ETag", "Link", "Location", "Retry-After", REPLAYED],
             max_age=_PREFLIGHT_S,
         )
 

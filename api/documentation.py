@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.idempotency import HEADER, KEY_PATTERN, WRITES
 from api.problems import MEDIA_TYPE, PROBLEMS, Problem
 
 DESCRIPTION = """
@@ -28,6 +29,7 @@ TAGS = [
     {"name": "health", "description": "Which part is down, and metrics."},
 ]
 
+_KEY_PROBLEMS = ("bad_request", "conflict", "idempotency_key_reused")
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 Responses = dict[int | str, dict[str, Any]]
@@ -53,6 +55,7 @@ class DocumentedApi(FastAPI):
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _describe_conditional(document)
+            _describe_idempotency(document)
             self.openapi_schema = document
         return self.openapi_schema
 
@@ -64,6 +67,23 @@ def _describe_conditional(document: dict[str, Any]) -> None:
             methods["get"]["responses"].setdefault(
                 "304", {"description": "Not modified: the ETag sent as If-None-Match still holds"}
             )
+
+
+def _describe_idempotency(document: dict[str, Any]) -> None:
+    """Say of every write that it takes an idempotency key (`api.idempotency`)."""
+    parameter = {
+        "name": HEADER,
+        "in": "header",
+        "required": False,
+        "description": "Sent again with the same key, the request is answered as the first time.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": KEY_PATTERN},
+    }
+    for methods in document["paths"].values():
+        for method, operation in methods.items():
+            if method.upper() in WRITES:
+                operation.setdefault("parameters", []).append(parameter)
+                for status, described in problems(*_KEY_PROBLEMS).items():
+                    operation["responses"].setdefault(str(status), described)
 
 
 def answers(

@@ -36,6 +36,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "not_found": ProblemType(404, "There is no such thing"),
     "method_not_allowed": ProblemType(405, "The resource does not know this method"),
     "conflict": ProblemType(409, "It exists already, or is in another state"),
+    "idempotency_key_reused": ProblemType(422, "The idempotency key stands for another request"),
     "query_too_large": ProblemType(413, "The query asks for too much"),
     "body_too_large": ProblemType(413, "The request body is too large"),
     "invalid_parameter": ProblemType(422, "A parameter is not usable"),

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from core.clock import Clock
 from devices.registry.accounts import LedgerRepository, WorkerRepository
+from devices.registry.answered import AnsweredWriteRepository
 from devices.registry.database import Database
 from devices.registry.inventory import DeviceRepository
 from devices.registry.keys import KeyRepository
@@ -32,6 +33,7 @@ class Registry:
         ledger: the workers' ledgers.
         dead_letters: the workers' dead letters, and replays.
         workers: the workers' signs of life.
+        answered: writes that were answered under an idempotency key.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
@@ -43,6 +45,7 @@ class Registry:
         self.ledger = LedgerRepository(database)
         self.dead_letters = DeadLetterRepository(database, clock=clock)
         self.workers = WorkerRepository(database)
+        self.answered = AnsweredWriteRepository(database, clock=clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> Registry:

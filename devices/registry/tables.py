@@ -198,6 +198,17 @@ workers = Table(
     Column("facts", Text, nullable=False),
 )
 
+answered_writes = Table(
+    "answered_writes",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("created_ns", BigInteger, nullable=False, index=True),
+    Column("status", Integer, nullable=False),
+    Column("headers", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 revision = Table(
     "revision",
     metadata,

@@ -103,7 +103,7 @@ def test_each_form_can_be_left_and_reached_again_with_the_data_kept(database: Da
     migrate(database, revision=FORMS[-2])
     assert form(database) == FORMS[-2]
     migrate(database, revision=FORMS[-2])
-    assert tables(database) == set(metadata.tables)
+    assert tables(database) <= set(metadata.tables)
     migrate(database)
     assert form(database) == FORMS[-1]
     assert registry.devices.get("d-1").created_ns == NOW_NS
