@@ -16,6 +16,7 @@ from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
 from api.idempotency import HEADER, REPLAYED, Idempotency
+from api.exports.streams import Streams
 from api.middleware import BodyBound, Observation
 from api.parameters import query_parameters, strict_query
 from api.problems import on_http_exception, on_passerelle_error, on_validation_error
@@ -24,6 +25,7 @@ from api.routes import (
     completeness,
     dead_letters,
     devices,
+    exports,
     health,
     letter_requests,
     quantities,
@@ -54,6 +56,7 @@ _WITH_KEY = (
     quantities,
     devices,
     readings,
+    exports,
     completeness,
     value_counts,
     letter_requests,
@@ -101,6 +104,9 @@ def create_app(
         metrics=metrics,
         clock=clock,
         readiness=Readiness(registry=registry, store=watched, clock=clock),
+        streams=Streams(
+            settings=settings, registry=registry, store=watched, metrics=metrics, clock=clock
+        ),
     )
     _include_routes(app)
     app.include_router(dashboard_router())

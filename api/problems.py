@@ -41,6 +41,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "body_too_large": ProblemType(413, "The request body is too large"),
     "invalid_parameter": ProblemType(422, "A parameter is not usable"),
     "internal_error": ProblemType(500, "The program failed"),
+    "exports_busy": ProblemType(503, "Too many exports are under way"),
     "store_unavailable": ProblemType(503, "The telemetry store does not answer"),
     "registry_unavailable": ProblemType(503, "The registry does not answer"),
 }

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from api.trailers import TrailingH11Protocol
 from core.errors import ConfigurationError
 
 _GRACE_S = 5
@@ -50,6 +51,7 @@ class ApiServer:
             access_log=False,
             server_header=False,
             lifespan="on",
+            http=TrailingH11Protocol,
             ws="none",
             timeout_graceful_shutdown=_GRACE_S,
         )

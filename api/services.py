@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.exports.streams import Streams
 from api.readiness import Readiness
 from core.clock import Clock
 from core.metrics import Metrics
@@ -26,6 +27,7 @@ class Services:
         metrics: this process's metrics.
         clock: where now comes from.
         readiness: which part is down, and since when.
+        streams: the exports that are streamed.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class Services:
     metrics: Metrics
     clock: Clock
     readiness: Readiness
+    streams: Streams
 
 
 async def _services(request: Request) -> Services:

@@ -85,6 +85,12 @@ class StoreUnavailableError(PasserelleError):
         self.retry_after_s = retry_after_s
 
 
+class ExportsBusyError(PasserelleError):
+    """As many exports are under way as the settings allow; ask again later, or order a job."""
+
+    code = "exports_busy"
+
+
 class QueryTooLargeError(PasserelleError):
     """A query that would return or scan more than the configured bound.
 

@@ -165,6 +165,21 @@ class Metrics:
         self.reported = Gauge(
             "passerelle_report_age_seconds", "Age of the ledger last published.", registry=r
         )
+        self.exports = Counter(
+            "passerelle_exports",
+            "Exports ended: by a stream, a job or a snapshot; complete, failed or cancelled.",
+            ["kind", "outcome"],
+            registry=r,
+        )
+        self.export_rows = Counter(
+            "passerelle_export_rows", "Rows written into exports.", ["kind"], registry=r
+        )
+        self.export_bytes = Counter(
+            "passerelle_export_bytes", "Bytes written into exports.", ["kind"], registry=r
+        )
+        self.exports_active = Gauge(
+            "passerelle_exports_active", "Exports under way.", ["kind"], registry=r
+        )
         self.http_requests = Counter(
             "passerelle_api_requests",
             "HTTP requests answered.",

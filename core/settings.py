@@ -311,6 +311,29 @@ class ApiSettings(_Section):
     )
 
 
+class ExportSettings(_Section):
+    """Files of stored values: streamed, made by jobs, and frozen as snapshots."""
+
+    path: Path | None = Field(
+        None, description="Where files of jobs and snapshots are kept; default: data_dir/exports."
+    )
+    streams: int = Field(4, ge=1, le=64, description="Exports streamed at once, at most.")
+    workers: int = Field(1, ge=1, le=16, description="Jobs carried out at once, at most.")
+    max_bytes: int = Field(
+        10_240 * _MIB,
+        ge=_MIB,
+        description="Size of the files of all jobs, bytes; a job that would exceed it fails.",
+    )
+    max_age_h: float = Field(
+        72.0, gt=0, description="How long the file of a job is kept once it is done, hours."
+    )
+    snapshots_max_bytes: int = Field(
+        51_200 * _MIB,
+        ge=_MIB,
+        description="Size of all snapshots, bytes; one that would exceed it fails.",
+    )
+
+
 class LoggingSettings(_Section):
     """Structured logs."""
 
@@ -345,6 +368,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings.model_validate({}))
     ingest: IngestSettings = Field(default_factory=lambda: IngestSettings.model_validate({}))
     api: ApiSettings = Field(default_factory=lambda: ApiSettings.model_validate({}))
+    exports: ExportSettings = Field(default_factory=lambda: ExportSettings.model_validate({}))
     logging: LoggingSettings = Field(default_factory=lambda: LoggingSettings.model_validate({}))
 
     @field_validator("sinks")
@@ -392,6 +416,11 @@ class Settings(BaseSettings):
     def archive_path(self) -> Path:
         """The directory of the worker's raw archive."""
         return (self.archive.path or self.data_dir) / f"archive-{self.ingest.worker}"
+
+    @property
+    def exports_path(self) -> Path:
+        """The directory of the files of export jobs and snapshots."""
+        return self.exports.path or self.data_dir / "exports"
 
     @property
     def client_id(self) -> str:
