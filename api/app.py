@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from importlib.metadata import version
 
-from fastapi import Depends
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Lifespan
 
 from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
-from api.idempotency import HEADER, REPLAYED, Idempotency
+from api.exports.orders import Orders
 from api.exports.streams import Streams
+from api.idempotency import HEADER, REPLAYED, Idempotency
 from api.middleware import BodyBound, Observation
 from api.parameters import query_parameters, strict_query
 from api.problems import on_http_exception, on_passerelle_error, on_validation_error
@@ -25,6 +29,7 @@ from api.routes import (
     completeness,
     dead_letters,
     devices,
+    export_jobs,
     exports,
     health,
     letter_requests,
@@ -56,6 +61,7 @@ _WITH_KEY = (
     quantities,
     devices,
     readings,
+    export_jobs,
     exports,
     completeness,
     value_counts,
@@ -87,8 +93,12 @@ def create_app(
     """
     log = logger("api")
     watched = WatchedStore(store, outage=Outage(log, "store"))
+    orders = Orders(
+        settings=settings, registry=registry, store=watched, metrics=metrics, clock=clock
+    )
     app = DocumentedApi(
         title="Passerelle",
+        lifespan=_while_served(orders),
         version=version("passerelle"),
         description=DESCRIPTION,
         openapi_tags=TAGS,
@@ -107,6 +117,7 @@ def create_app(
         streams=Streams(
             settings=settings, registry=registry, store=watched, metrics=metrics, clock=clock
         ),
+        orders=orders,
     )
     _include_routes(app)
     app.include_router(dashboard_router())
@@ -143,6 +154,20 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
             expose_headers=["ETag", "Link", "Location", "Retry-After", REPLAYED],
             max_age=_PREFLIGHT_S,
         )
+
+
+def _while_served(orders: Orders) -> Lifespan[FastAPI]:
+    """Carry out orders from the start of the server to its end."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        orders.runner.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(orders.runner.stop)
+
+    return lifespan
 
 
 def _include_routes(app: DocumentedApi) -> None:

@@ -42,6 +42,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "invalid_parameter": ProblemType(422, "A parameter is not usable"),
     "internal_error": ProblemType(500, "The program failed"),
     "exports_busy": ProblemType(503, "Too many exports are under way"),
+    "exports_unavailable": ProblemType(503, "Files of exports cannot be kept"),
     "store_unavailable": ProblemType(503, "The telemetry store does not answer"),
     "registry_unavailable": ProblemType(503, "The registry does not answer"),
 }

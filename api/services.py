@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.exports.orders import Orders
 from api.exports.streams import Streams
 from api.readiness import Readiness
 from core.clock import Clock
@@ -28,6 +29,7 @@ class Services:
         clock: where now comes from.
         readiness: which part is down, and since when.
         streams: the exports that are streamed.
+        orders: export jobs and snapshots; carried out while the application is served.
     """
 
     settings: Settings
@@ -37,6 +39,7 @@ class Services:
     clock: Clock
     readiness: Readiness
     streams: Streams
+    orders: Orders
 
 
 async def _services(request: Request) -> Services:

@@ -91,6 +91,12 @@ class ExportsBusyError(PasserelleError):
     code = "exports_busy"
 
 
+class ExportsUnavailableError(PasserelleError):
+    """The files of exports cannot be kept: their directory cannot be used."""
+
+    code = "exports_unavailable"
+
+
 class QueryTooLargeError(PasserelleError):
     """A query that would return or scan more than the configured bound.
 

@@ -1,6 +1,7 @@
 """The registry: sites, devices, profiles, keys, accounts. SQLite by default, PostgreSQL beyond."""
 
 from devices.registry.errors import RegistryUnavailableError
+from devices.registry.exports import ExportKind, ExportRecord, ExportState
 from devices.registry.inventory import ImportResult
 from devices.registry.records import (
     ApiKey,
@@ -26,6 +27,9 @@ __all__ = [
     "DeadLetter",
     "DeadLetterState",
     "Device",
+    "ExportKind",
+    "ExportRecord",
+    "ExportState",
     "ImportResult",
     "LedgerRow",
     "LetterAction",

@@ -10,6 +10,7 @@ from core.clock import Clock
 from devices.registry.accounts import LedgerRepository, WorkerRepository
 from devices.registry.answered import AnsweredWriteRepository
 from devices.registry.database import Database
+from devices.registry.exports import ExportRepository
 from devices.registry.inventory import DeviceRepository
 from devices.registry.keys import KeyRepository
 from devices.registry.letters import DeadLetterRepository
@@ -34,6 +35,7 @@ class Registry:
         dead_letters: the workers' dead letters, and replays.
         workers: the workers' signs of life.
         answered: writes that were answered under an idempotency key.
+        exports: export jobs and snapshots.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
@@ -46,6 +48,7 @@ class Registry:
         self.dead_letters = DeadLetterRepository(database, clock=clock)
         self.workers = WorkerRepository(database)
         self.answered = AnsweredWriteRepository(database, clock=clock)
+        self.exports = ExportRepository(database)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> Registry:

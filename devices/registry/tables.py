@@ -209,6 +209,34 @@ answered_writes = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", _key(SLUG), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("query", Text, nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("owner", String(SLUG), nullable=False),
+    Column("requested_by", String(NAME), nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("title", String(NAME), nullable=False),
+    Column("started_ns", BigInteger),
+    Column("finished_ns", BigInteger),
+    Column("expires_ns", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("details", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Index(None, "kind", "created_ns", "id"),
+    Index(None, "owner", "state"),
+)
+
 revision = Table(
     "revision",
     metadata,
