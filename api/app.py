@@ -37,6 +37,7 @@ from api.routes import (
     readings,
     sites,
     value_counts,
+    snapshots,
 )
 from api.routes import (
     metrics as metrics_route,
@@ -63,6 +64,7 @@ _WITH_KEY = (
     readings,
     export_jobs,
     exports,
+    snapshots,
     completeness,
     value_counts,
     letter_requests,

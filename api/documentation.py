@@ -25,6 +25,7 @@ TAGS = [
     {"name": "devices", "description": "Registered devices and their latest values."},
     {"name": "readings", "description": "Stored values, raw or one a window."},
     {"name": "exports", "description": "Values as files of any size: streamed, or by a job."},
+    {"name": "snapshots", "description": "Queries that are frozen, for studies to cite."},
     {"name": "completeness", "description": "The ledger: every message accounted for."},
     {"name": "dead letters", "description": "What could not be stored, why, and its replay."},
     {"name": "health", "description": "Which part is down, and metrics."},

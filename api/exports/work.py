@@ -12,6 +12,7 @@ from api.exports.files import ExportFiles
 from api.exports.formats import FORMATS, FormatName
 from api.exports.metadata import file_metadata
 from api.exports.query import ExportQuery
+from api.exports.snapshots import devices_metadata, sites_metadata
 from api.exports.stream import Export
 from api.exports.streams import count
 from core.clock import NS_PER_S, Clock
@@ -106,6 +107,12 @@ class Work:
         query = _QUERY.decode(record.query)
         form = FORMATS[FormatName(record.format)]
         metadata = file_metadata(self._registry, query, now_ns=self._clock.now_ns())
+        if record.kind == ExportKind.SNAPSHOT:
+            metadata |= {
+                "snapshot": {"id": record.id, "title": record.title},
+                "sites": sites_metadata(self._registry, query),
+                "devices": devices_metadata(self._registry, query),
+            }
         export = Export(store=self._store, query=query, form=form, metadata=metadata)
         room = self._room(record)
         file = self._files.begin(record.id)

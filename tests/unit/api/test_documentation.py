@@ -17,6 +17,7 @@ from api.schemas import (
     quantities,
     readings,
     sites,
+    snapshots,
 )
 from tests.unit.api.world import World
 
@@ -119,6 +120,10 @@ def test_the_description_is_open(world: World, path: str) -> None:
         (exports.JobOrder, exports.JOB_ORDER_EXAMPLE),
         (exports.JobAnswer, exports.JOB_EXAMPLE),
         (exports.JobsAnswer, exports.JOBS_EXAMPLE),
+        (snapshots.SnapshotOrder, snapshots.SNAPSHOT_ORDER_EXAMPLE),
+        (snapshots.Snapshot, snapshots.SNAPSHOT_EXAMPLE),
+        (snapshots.SnapshotsAnswer, snapshots.SNAPSHOTS_EXAMPLE),
+        (snapshots.Verification, snapshots.VERIFICATION_EXAMPLE),
         (health.ReadyAnswer, health.READY_EXAMPLE),
         (health.ReadyAnswer, health.NOT_READY_EXAMPLE),
     ],
