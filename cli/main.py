@@ -11,6 +11,8 @@ from cli.config import config
 from cli.dead_letters.app import dead_letters_app
 from cli.decode import decode, publish
 from cli.devices import devices_app
+from cli.exports.export import export
+from cli.exports.snapshots import snapshots_app
 from cli.keys import keys_app
 from cli.profiles import profiles_app
 from cli.redecode import redecode
@@ -35,6 +37,7 @@ app.command()(capture)
 app.command()(decode)
 app.command()(publish)
 app.command()(redecode)
+app.command()(export)
 app.command()(config)
 app.command()(completeness)
 app.command()(verify)
@@ -43,6 +46,7 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(keys_app, name="keys")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(sinks_app, name="sinks")
+app.add_typer(snapshots_app, name="snapshots")
 app.add_typer(spool_app, name="spool")
 
 

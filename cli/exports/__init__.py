@@ -1,0 +1,1 @@
+"""Commands that ask the API for files: exports and snapshots."""
