@@ -19,6 +19,7 @@ from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
 from api.exports.orders import Orders
+from api.exports.response import FilesAsTheyAre
 from api.exports.streams import Streams
 from api.idempotency import HEADER, REPLAYED, Idempotency
 from api.middleware import BodyBound, Observation
@@ -36,8 +37,8 @@ from api.routes import (
     quantities,
     readings,
     sites,
-    value_counts,
     snapshots,
+    value_counts,
 )
 from api.routes import (
     metrics as metrics_route,
@@ -147,6 +148,7 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
         app.add_middleware(
             GZipMiddleware, minimum_size=_COMPRESSED_FROM_BYTES, compresslevel=_COMPRESSION
         )
+        app.add_middleware(FilesAsTheyAre)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Callable, Mapping
 
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.exports.stream import Export
 from core.errors import PasserelleError
@@ -23,6 +23,8 @@ EXTENSION = "http.response.trailers"
 """The ASGI extension of servers that send trailers."""
 TRAILERS = "Repr-Digest, Passerelle-Rows, Passerelle-First, Passerelle-Last, Passerelle-Content"
 """Names of the trailers, as announced."""
+
+_FILES = ("/v1/exports", "/v1/snapshots")
 
 
 class ExportResponse(StreamingResponse):
@@ -86,6 +88,24 @@ class ExportResponse(StreamingResponse):
                     "more_trailers": False,
                 }
             )
+
+
+class FilesAsTheyAre:
+    """ASGI middleware, outside of compression: files are sent as their checksums say.
+
+    `Repr-Digest` is of what is sent, compressed or not (RFC 9530), and a compressor holds back the
+    line that says why a file is incomplete.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"].startswith(_FILES):
+            kept = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+            scope = {**scope, "headers": kept}
+        await self._app(scope, receive, send)
 
 
 def trailers(export: Export) -> list[tuple[bytes, bytes]]:

@@ -18,7 +18,7 @@ from api.exports.work import Work
 from core.clock import Clock
 from core.errors import ExportsUnavailableError
 from core.logs import Outage, logger
-from devices.registry import ExportState, Registry, RegistryUnavailableError
+from devices.registry import ExportRecord, ExportState, Registry, RegistryUnavailableError
 
 LOOK_EVERY_S = 2.0
 """How often it is looked for orders of other processes, and for files that have expired, seconds.
@@ -55,6 +55,7 @@ class Runner:
         self._wake = Event()
         self._locking = Lock()
         self._locked = False
+        self._unsettled: list[ExportRecord] = []
         log = logger("exports")
         self._registry_outage = Outage(log, "registry")
         self._files_outage = Outage(log, "exports")
@@ -107,13 +108,29 @@ class Runner:
         """Carry out one order; return whether there was one."""
         if not self._take_over():
             return False
+        self._settle()
         self._expire()
         owner = self._files.owner()
         record = self._registry.exports.claim(owner, now_ns=self._clock.now_ns())
         if record is None:
             return False
-        self._work.carry_out(record, stop=self._stop)
+        try:
+            self._work.carry_out(record, stop=self._stop)
+        except RegistryUnavailableError:
+            self._unsettled.append(record)
+            raise
         return True
+
+    def _settle(self) -> None:
+        """Let what ended while the registry was away be done again: its outcome was not noted."""
+        while self._unsettled:
+            record = self._unsettled.pop()
+            try:
+                again = msgspec.structs.replace(record, state=ExportState.QUEUED.value)
+                self._registry.exports.change(again, was=ExportState.RUNNING)
+            except RegistryUnavailableError:
+                self._unsettled.append(record)
+                raise
 
     def _take_over(self) -> bool:
         """Return whether this process makes the files; begin to, when nobody else does."""

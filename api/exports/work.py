@@ -78,8 +78,8 @@ class Work:
             stop: when it is set, the order is left to be done again.
 
         Raises:
-            RegistryUnavailableError: the outcome cannot be noted; the order stays `running` until
-                a process takes over.
+            RegistryUnavailableError: the outcome cannot be noted; there is no file, and the order
+                stays `running` until `Runner` lets it be done again.
         """
         active = self._metrics.exports_active.labels(record.kind)
         with active.track_inprogress():
