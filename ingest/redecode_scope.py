@@ -37,8 +37,9 @@ class Scoped:
             raise ConfigurationError(
                 f"there is no spool {path}; run this where the worker runs, with its settings"
             )
+        uri = f"{path.absolute().as_uri()}?mode=ro"
         try:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30.0)) as db:
+            with closing(sqlite3.connect(uri, uri=True, timeout=30.0)) as db:
                 # One transaction: a batch is either pending or not, for every question.
                 db.execute("BEGIN")
                 cursors = dict(db.execute("SELECT name, value FROM cursor").fetchall())
