@@ -25,6 +25,7 @@ from devices.registry import ExportKind, Registry
 from storage.backends.memory import MemoryStore
 from storage.factory import open_store
 from storage.ports import Page, Position, Selection, Store
+from tests.servers.postgres import PostgresServer
 from tests.servers.waiting import wait_until
 from tests.support.exports import DAY, MINUTES, NOW_NS, Served, fill, served
 
@@ -147,6 +148,28 @@ def test_a_job_under_way_can_be_cancelled_and_has_no_file(tmp_path: Path) -> Non
         assert place.get(f"/v1/exports/jobs/{job}").json()["state"] == "cancelled"
         names = {file.name for file in (tmp_path / "exports").iterdir()}
         assert names == {"owner", "lock", f"{second['id']}.parquet"}
+
+
+def test_a_job_that_ends_while_the_registry_is_away_is_done_again(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    store = HeldStore()
+    url = postgres_server.access.create_database()
+    with served(tmp_path, store, registry={"url": url}) as place:
+        fill(place)
+        job = order(place)["id"]
+        wait_until(lambda: store.reads >= 3, seconds=30, what="the job is under way")
+        postgres_server.kill()
+        store.held = False
+        wait_until(
+            lambda: not list((tmp_path / "exports").glob("*.part")),
+            seconds=60,
+            what="the outcome could not be noted",
+        )
+        postgres_server.start()
+        done = ended(place, job)
+        assert (done["state"], done["attempts"]) == ("done", 2)
+        assert hashlib.sha256(place.get(done["file"]).content).hexdigest() == done["sha256"]
 
 
 def test_a_job_that_was_under_way_when_its_process_died_is_done_again(

@@ -128,6 +128,17 @@ def test_the_content_hash_is_the_same_in_every_format_and_of_the_documented_algo
     assert ends[0]["content_sha256"] == by_hand.hexdigest()
 
 
+def test_the_documented_program_computes_the_content_hash(
+    place: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text(encoding="utf-8")
+    program = page.split("```python\n", 1)[1].split("```", 1)[0]
+    file = tmp_path / "export.parquet"
+    file.write_bytes(exported(place, "parquet"))
+    exec(program.replace("export.parquet", str(file)), {})  # noqa: S102 - our own page
+    assert capsys.readouterr().out.splitlines()[-1] == json.loads(footer(place))["content_sha256"]
+
+
 def test_a_file_carries_units_zone_codes_query_and_completeness(place: Served) -> None:
     first = json.loads(exported(place, "jsonl", quantities="air_temperature").splitlines()[0])
     assert first["quantities"]["air_temperature"]["unit"] == "Cel"
