@@ -62,8 +62,8 @@ class Measured(msgspec.Struct, frozen=True):
         cpu_s: CPU of the whole process.
         peak_mib: peak of its resident memory.
         before_mib: the same before the export began: Python, libraries, the open store.
-        cache_mib: of the peak, what DuckDB keeps of its file, which it would do for any reader, up to
-            its own limit; 0 for a store that is a server.
+        cache_mib: of the peak, what DuckDB keeps of its file for any reader, up to its own limit; 0
+            for a store that is a server.
     """
 
     rows: int
