@@ -15,7 +15,7 @@ import httpx
 import msgspec
 import pytest
 
-from core.clock import NS_PER_S, SystemClock, hour_of, iso
+from core.clock import NS_PER_HOUR, NS_PER_S, SystemClock, hour_of, iso
 from core.metrics import Metrics
 from core.reading import Point
 from core.settings import Settings, load_settings
@@ -33,7 +33,8 @@ from tests.servers.waiting import wait_until
 from tests.support.publishing import publish
 from tests.support.site import Site
 
-NOW = SystemClock().now_ns()
+SINCE_HALF_PAST_NS = (SystemClock().now_ns() - NS_PER_HOUR // 2) % NS_PER_HOUR
+NOW = SystemClock().now_ns() - SINCE_HALF_PAST_NS
 START = NOW - 600 * NS_PER_S
 BOOTS, EACH, WAITING, BAD = 2, 20, 10, 3
 VALUES = {"air_temperature": 21.5, "relative_humidity": 40.0}
@@ -46,6 +47,13 @@ def messages(first: int, count: int, *, boot: int = 1) -> list[bytes]:
         )
         for seq in range(first, first + count)
     ]
+
+
+class HalfPast(SystemClock):
+    """The machine's clock, set back to half past an hour, so that no hour ends within a test."""
+
+    def now_ns(self) -> int:
+        return super().now_ns() - SINCE_HALF_PAST_NS
 
 
 class Switched:
@@ -72,7 +80,7 @@ class Stage:
     def __init__(self, settings: Settings, broker: str) -> None:
         self.settings = settings
         self.broker = broker
-        self.clock = SystemClock()
+        self.clock = HalfPast()
         self.store = open_store(settings)
         self.switched = Switched(self.store)
         self.registry = Registry.open(settings.registry_url, clock=self.clock)
@@ -320,7 +328,7 @@ def test_a_dead_letter_deleted_from_the_registry_is_named(stage: Stage) -> None:
 def test_only_what_is_asked_for_is_named(stage: Stage) -> None:
     stage.fill()
     assert stage.tamper_registry("UPDATE ledger SET redelivered = 7 WHERE boot = 1") == 1
-    hour = hour_of(SystemClock().now_ns())
+    hour = hour_of(NOW)
     assert stage.verify(Wanted(site="elgazala", device="thermo-1")).code == 1
     assert stage.verify(Wanted(site="diamniadio")).code == 0
     assert stage.verify(Wanted(end_hour=hour - 3600)).code == 0
