@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 from collections.abc import Iterator
@@ -28,6 +29,12 @@ def open_store(settings: Settings) -> Store:
             f"store.url (PASSERELLE_STORE__URL): there is no store {shown!r}; use {_named(plugins)}"
         )
     return plugin.open(settings)
+
+
+def store_id(settings: Settings) -> int:
+    """Return a number that tells the store of these settings from another one, 64 bits."""
+    there = f"{settings.store_url} {settings.store.org} {settings.store.bucket}"
+    return int.from_bytes(hashlib.sha256(there.encode()).digest()[:8])
 
 
 def open_sink(settings: Settings, sink: SinkSettings) -> PointWriter:

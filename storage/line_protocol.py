@@ -78,6 +78,15 @@ def points_of(lines: bytes) -> list[Point]:
         raise _first_problem(lines.split(b"\n")) from None
 
 
+def series_of(head: bytes) -> tuple[str, str, str]:
+    """Return site, device and category of what stands before the fields of a line.
+
+    Raises:
+        ValueError: it is not written as `line_of` writes it.
+    """
+    return _series(head.decode())
+
+
 _TAG = r"((?:[^\\,= ]|\\[,= ]?)+)"
 _HEAD = re.compile(rf"([a-z][a-z0-9_]*),device={_TAG},site={_TAG}")
 _ESCAPED = re.compile(r"\\([,= ])")

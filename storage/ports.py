@@ -266,6 +266,7 @@ class HourCount(msgspec.Struct, frozen=True, order=True):
     values: int
 
 
+@runtime_checkable
 class PointReader(Protocol):
     """How stored points are read back. Raises `core.errors.StoreUnavailableError` in an outage."""
 

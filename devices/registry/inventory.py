@@ -46,9 +46,9 @@ class DeviceRepository:
         zone: str | None = None,
         search: str | None = None,
         after: str | None = None,
-        limit: int = 1000,
+        limit: int | None = 1000,
     ) -> builtins.list[Device]:
-        """Return devices by id, those after `after`, at most `limit`.
+        """Return devices by id, those after `after`, at most `limit`; None: all.
 
         Args:
             site: only those of this site.

@@ -12,7 +12,9 @@ from devices.registry.answered import AnsweredWriteRepository
 from devices.registry.database import Database
 from devices.registry.exports import ExportRepository
 from devices.registry.inventory import DeviceRepository
+from devices.registry.kept import KeptRepository
 from devices.registry.keys import KeyRepository
+from devices.registry.leases import LeaseRepository
 from devices.registry.letters import DeadLetterRepository
 from devices.registry.migrate import migrate
 from devices.registry.places import SiteRepository
@@ -36,6 +38,8 @@ class Registry:
         workers: the workers' signs of life.
         answered: writes that were answered under an idempotency key.
         exports: export jobs and snapshots.
+        kept: newest values, and hours whose roll-ups must be made anew.
+        leases: who does what only one process may do.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
@@ -49,6 +53,8 @@ class Registry:
         self.workers = WorkerRepository(database)
         self.answered = AnsweredWriteRepository(database, clock=clock)
         self.exports = ExportRepository(database)
+        self.kept = KeptRepository(database, clock=clock)
+        self.leases = LeaseRepository(database, clock=clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> Registry:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Float,
     ForeignKey,
     Index,
@@ -235,6 +236,43 @@ exports = Table(
     Column("error", Text, nullable=False),
     Index(None, "kind", "created_ns", "id"),
     Index(None, "owner", "state"),
+)
+
+latest_values = Table(
+    "latest_values",
+    metadata,
+    Column("site", _key(SLUG), primary_key=True),
+    Column("device", _key(SLUG), primary_key=True),
+    Column("quantity", _key(SLUG), primary_key=True),
+    Column("time_ns", BigInteger, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("quality", Integer, nullable=False),
+    Column("told_ns", BigInteger, nullable=False, index=True),
+)
+
+marked_hours = Table(
+    "marked_hours",
+    metadata,
+    Column("site", _key(SLUG), primary_key=True),
+    Column("device", _key(SLUG), primary_key=True),
+    Column("category", _key(SLUG), primary_key=True),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+kept_state = Table(
+    "kept_state",
+    metadata,
+    Column("name", _key(SLUG), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", _key(SLUG), primary_key=True),
+    Column("holder", String(NAME), nullable=False),
+    Column("until_ns", BigInteger, nullable=False),
 )
 
 revision = Table(

@@ -30,6 +30,21 @@ ON_THE_SERVER = frozenset(_FUNCTIONS)
 """Aggregates that InfluxQL computes as the port defines them. Its `percentile` rounds the rank to
 the nearest instead of up, and it has no time-weighted mean that starts anew in each window."""
 
+HOURS = "_1h"
+"""What a category's name ends in where its hourly roll-ups are."""
+ROLLED = ("count", "sum", "min", "max", "first", "last")
+"""What is kept of each hour; `QUANTITY_COUNT` and so on are fields of the roll-ups."""
+FROM_HOURS = {
+    Aggregate.MEAN: ("sum", "sum"),
+    Aggregate.MIN: ("min", "min"),
+    Aggregate.MAX: ("max", "max"),
+    Aggregate.SUM: ("sum", "sum"),
+    Aggregate.COUNT: ("sum", "count"),
+    Aggregate.FIRST: ("first", "first"),
+    Aggregate.LAST: ("last", "last"),
+}
+"""How each aggregate is made of hours: the function, and of which field."""
+
 
 class Source(msgspec.Struct, frozen=True):
     """Some devices' fields of one measurement: what one statement reads.
@@ -80,6 +95,41 @@ class Source(msgspec.Struct, frozen=True):
         grouping = f'GROUP BY {each}"site", "device"'
         fill = " fill(none)" if every_ns else ""
         return self._statement(columns, start_ns, end_ns, grouping + fill)
+
+    def rolled(
+        self, aggregate: Aggregate, *, start_ns: int, end_ns: int, every_ns: int, offset_ns: int
+    ) -> Statement:
+        """Return what `windows` does from the hourly roll-ups, but the sum instead of the mean.
+
+        Args:
+            aggregate: one of `FROM_HOURS`.
+            start_ns: start of an hour.
+            end_ns: end of an hour.
+            every_ns: whole hours; 0: the whole range is one window.
+            offset_ns: whole hours.
+        """
+        function, of = FROM_HOURS[aggregate]
+        columns = ", ".join(
+            f"{function}({_quoted(f'{name}_{of}')}) AS v{index}, "
+            f"sum({_quoted(f'{name}_count')}) AS n{index}"
+            for index, name in enumerate(self.fields)
+        )
+        each = f"time({every_ns}ns, {offset_ns}ns), " if every_ns else ""
+        fill = " fill(none)" if every_ns else ""
+        hours = msgspec.structs.replace(self, measurement=f"{self.measurement}{HOURS}")
+        return hours._statement(  # noqa: SLF001 - of its own class
+            columns, start_ns, end_ns, f'GROUP BY {each}"site", "device"{fill}'
+        )
+
+    def rolling(self, *, start_ns: int, end_ns: int) -> Statement:
+        """Return per series and hour of UTC every column of `ROLLED` of every field, in order."""
+        columns = ", ".join(
+            f"{function}({_quoted(name)}) AS {function}{index}"
+            for index, name in enumerate(self.fields)
+            for function in ROLLED
+        )
+        grouping = 'GROUP BY time(1h), "site", "device" fill(none)'
+        return self._statement(columns, start_ns, end_ns, grouping)
 
     def counts(self, *, start_ns: int, end_ns: int) -> Statement:
         """Return one row: for the field number `i`, how many values as `n{i}`."""

@@ -105,6 +105,17 @@ class InfluxDBReader:
                 found = self._from_raw(selection, windows, edges)
         return window_values(selection, edges, found)
 
+    def aggregate_rolled(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """See `storage.rollups.RollupStore.aggregate_rolled`."""
+        edges = cut(
+            windows.every,
+            zone=windows.zone,
+            start_ns=selection.start_ns,
+            end_ns=selection.end_ns,
+        )
+        found = self._from_server(selection, windows.aggregate, edges, rolled=True)
+        return window_values(selection, edges, found)
+
     def latest(
         self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None
     ) -> list[Reading]:
@@ -174,15 +185,25 @@ class InfluxDBReader:
                 complete_ns = last_ns if complete_ns is None else min(last_ns, complete_ns)
         return readings, complete_ns
 
-    def _from_server(self, selection: Selection, aggregate: Aggregate, edges: list[int]) -> _Found:
+    def _from_server(
+        self,
+        selection: Selection,
+        aggregate: Aggregate,
+        edges: list[int],
+        *,
+        rolled: bool = False,
+    ) -> _Found:
+        """Return what the server computes of each window, from values or from hourly roll-ups."""
+        mean_of_hours = rolled and aggregate is Aggregate.MEAN
         questions: list[tuple[Run, Source]] = []
         statements: list[Statement] = []
         for run in runs(edges, alone=_beyond_time):
             first_ns = edges[run.first]
             for each in _sources(selection):
                 questions.append((run, each))
+                ask = each.rolled if rolled else each.windows
                 statements.append(
-                    each.windows(
+                    ask(
                         aggregate,
                         start_ns=max(selection.start_ns, first_ns),
                         end_ns=min(selection.end_ns, edges[run.first + run.count]),
@@ -201,6 +222,8 @@ class InfluxDBReader:
                     if number:
                         after = (row[0] - edges[run.first]) // run.length_ns
                         window = run.first + (after if run.count > 1 else 0)
+                        if mean_of_hours:
+                            value /= number
                         values[window] = (value, int(number))
         return found
 

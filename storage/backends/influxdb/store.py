@@ -12,6 +12,7 @@ from storage.backends.influxdb.access import Access, new_client
 from storage.backends.influxdb.hours import InfluxDBHours
 from storage.backends.influxdb.query import QueryClient
 from storage.backends.influxdb.reader import InfluxDBReader
+from storage.backends.influxdb.rollups import InfluxDBRollups
 from storage.backends.influxdb.writer import InfluxDBWriter
 from storage.ports import (
     HourCount,
@@ -42,6 +43,8 @@ class InfluxDBStore:
         self._hours = InfluxDBHours(
             client=self._client, queries=queries, bucket=access.bucket, org=access.org
         )
+
+        self._rollups = InfluxDBRollups(queries=queries, writer=self._writer)
 
     def write(self, points: Sequence[Point]) -> Written | Retry:
         """See `PointWriter.write`."""
@@ -78,6 +81,16 @@ class InfluxDBStore:
     def keeps_s(self) -> int | None:
         """See `PointReader.keeps_s`."""
         return self._hours.keeps_s()
+
+    def aggregate_rolled(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """See `RollupStore.aggregate_rolled`."""
+        return self._reader.aggregate_rolled(selection, windows)
+
+    def roll_up(
+        self, devices: Sequence[DeviceKey], category: str, *, start_ns: int, end_ns: int
+    ) -> bool | Retry:
+        """See `RollupStore.roll_up`."""
+        return self._rollups.roll_up(devices, category, start_ns=start_ns, end_ns=end_ns)
 
     def ping(self) -> None:
         """See `PointReader.ping`."""
