@@ -20,6 +20,7 @@ from cli.redecode_report import print_report, say_what_was_left
 from core.clock import NS_PER_S, Clock, SystemClock, iso
 from core.errors import ConfigurationError
 from core.settings import Settings, host_name, load_settings
+from ingest.kept_points import KeptWriter
 from ingest.redecode import PORTION, Redecode, Redecoded, Wanted
 from ingest.redecode_compare import ChangeKind
 from ingest.redecode_journal import JournalLine, note
@@ -66,18 +67,19 @@ def redecode(
     wanted = Wanted(begin_ns, end_ns, site, device)
     archive = _archive(settings)
     with ExitStack() as opened:
-        with opened_registry() as registry:
-            judges = ProfileJudges(
-                registry=registry,
-                profile=profile,
-                version=version,
-                limits=limits_of(settings),
-                clock=ClockPolicy.from_settings(
-                    earliest=settings.ingest.clock_earliest, ahead_s=settings.ingest.clock_ahead_s
-                ),
-            )
+        registry = opened.enter_context(opened_registry())
+        judges = ProfileJudges(
+            registry=registry,
+            profile=profile,
+            version=version,
+            limits=limits_of(settings),
+            clock=ClockPolicy.from_settings(
+                earliest=settings.ingest.clock_earliest, ahead_s=settings.ingest.clock_ahead_s
+            ),
+        )
         store = opened.enter_context(closing(_store(settings)))
         remover = _remover(store, settings) if remove else None
+        told = KeptWriter(registry=registry, writer=store, reader=store, remover=remover)
         line = JournalLine(
             event="begun", run=now_ns, at=iso(now_ns), by=_operator(), profile=profile,
             version=judges.version, begin=iso(begin_ns), end=iso(end_ns), site=site, device=device,
@@ -89,8 +91,8 @@ def redecode(
             spool=settings.spool_path,
             judges=judges,
             store=store,
-            writer=None if dry_run else store,
-            remover=None if dry_run else remover,
+            writer=None if dry_run else told,
+            remover=told if remover is not None and not dry_run else None,
             wanted=wanted,
             clock=clock,
             at_once=settings.store.batch_points,

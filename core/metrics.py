@@ -55,6 +55,14 @@ class Metrics:
             ["by"],
             registry=r,
         )
+        self.rollup_marked = Gauge(
+            "passerelle_rollup_marked_hours",
+            "Hours of devices whose values changed since they were rolled up.",
+            registry=r,
+        )
+        self.rollup_hours = Counter(
+            "passerelle_rollup_hours", "Hours of devices rolled up again.", registry=r
+        )
         self.duplicates = Counter(
             "passerelle_duplicate_messages", "Messages that devices published twice.", registry=r
         )

@@ -26,9 +26,11 @@ from ingest import dead_letter
 from ingest.checkpoint import Checkpoint, Pass, pass_by
 from ingest.circuit import Circuit
 from ingest.delivery import Delivered, Delivery
+from ingest.kept import Kept, kept_of
 from ingest.ledger import Fate, LedgerDelta
 from ingest.spool import STORE_SINK, NewDeadLetter, Spool
 from ingest.spooled import Lag, SpooledBatch
+from storage.line_protocol import lines_of
 from storage.ports import PointWriter
 
 _log = logger("ingest.drain")
@@ -179,7 +181,7 @@ class Drain:
             return False
         self._pass(Checkpoint.WRITTEN)
         ledger, letters = self._settle(batches, delivered)
-        if not self._confirm(batches, ledger, letters):
+        if not self._confirm(batches, ledger, letters, self._kept(batches, delivered)):
             return False
         self._pass(Checkpoint.CONFIRMED)
         self._count(batches, delivered, letters)
@@ -291,12 +293,28 @@ class Drain:
                 ledger.move(message.account, Fate.PENDING, fate)
         return ledger, letters
 
+    def _kept(self, batches: Sequence[SpooledBatch], delivered: Delivered) -> Kept | None:
+        """Return what the lines that the store took leave; None for a further sink."""
+        if not self._is_store:
+            return None
+        if delivered.messages is None or not delivered.refused:
+            return kept_of(batch.body for batch in batches)
+        points = [point for message in delivered.messages for point in message.points]
+        taken = [one for index, one in enumerate(points) if index not in delivered.refused]
+        return kept_of([lines_of(taken)])
+
     def _confirm(
-        self, batches: Sequence[SpooledBatch], ledger: LedgerDelta, letters: list[NewDeadLetter]
+        self,
+        batches: Sequence[SpooledBatch],
+        ledger: LedgerDelta,
+        letters: list[NewDeadLetter],
+        kept: Kept | None,
     ) -> bool:
         while True:
             try:
-                self._spool.confirm(batches, sink=self._sink, ledger=ledger, dead_letters=letters)
+                self._spool.confirm(
+                    batches, sink=self._sink, ledger=ledger, dead_letters=letters, kept=kept
+                )
             except sqlite3.Error as error:
                 self._outage.down(f"the spool cannot note what the sink has: {error}")
                 if self._stopping.wait(1.0):

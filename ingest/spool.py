@@ -20,6 +20,7 @@ from ingest import identities as packed_identities
 from ingest import missed
 from ingest.duplicates import Remembered
 from ingest.identities import Identities
+from ingest.kept import Kept, Waiting, keep, told, waiting
 from ingest.ledger import COLUMNS, Account, LedgerDelta, Line
 from ingest.letter_store import LetterStore
 from ingest.spool_schema import open_spool
@@ -269,8 +270,11 @@ class Spool:
         sink: str,
         ledger: LedgerDelta,
         dead_letters: Sequence[NewDeadLetter] = (),
+        kept: Kept | None = None,
     ) -> None:
         """Note that `sink` has the batches: move its cursor, settle accounts, delete what is done.
+
+        What the store's lines leave (`kept`) is written with it.
 
         Raises:
             sqlite3.Error: nothing of it is on disk; the batches will be written again.
@@ -279,6 +283,8 @@ class Spool:
             self._db.execute(_MOVE_CURSOR, (_cursor_name(sink), batches[-1].seq))
             self._apply(ledger, version)
             self._insert_dead_letters(dead_letters, version)
+            if kept is not None:
+                keep(self._db, kept, version=version)
             self._delete_done()
         self._passed(batches, sink=sink)
 
@@ -385,6 +391,16 @@ class Spool:
                 ids,
             ).fetchall()
         return [_kept(row) for row in rows]
+
+    def kept(self, *, limit: int) -> Waiting | None:
+        """Return what stored lines left and the registry was not told; None: nothing."""
+        with self._lock:
+            return waiting(self._db, limit=limit)
+
+    def told_kept(self, what: Waiting) -> None:
+        """Forget what the registry was told of stored lines, durably."""
+        with self._transaction():
+            told(self._db, what)
 
     def totals(self) -> dict[str, int]:
         """Return the sum of each column of the ledger."""

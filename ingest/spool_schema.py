@@ -13,6 +13,7 @@ Invariants, each with a test in `tests/unit/ingest/test_spool.py`:
    the greatest one it has seen misses nothing.
 7. `progress` is what the committed messages of a device make it: it changes with them.
 8. What a sink is not given is noted in the transaction that moves its cursor past it.
+9. What is kept beside the store (`ingest.kept`) changes in the transaction that moves its cursor.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sqlite3
 from pathlib import Path
 
 from core.errors import ConfigurationError
+from ingest.kept import KEPT_SCHEMA
 from ingest.missed import MISSED_SCHEMA
 
 SCHEMA_VERSION = 2
@@ -104,6 +106,7 @@ CREATE TABLE progress (
 CREATE TABLE cursor (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
     + MISSED_SCHEMA
+    + KEPT_SCHEMA
 )
 
 
@@ -170,3 +173,5 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         )
     elif (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise DamagedSpoolError(f"the spool {path} is damaged: {found}")
+    else:
+        connection.executescript(f"BEGIN IMMEDIATE; {KEPT_SCHEMA} COMMIT;")  # since 0.2

@@ -1,5 +1,6 @@
-"""What a spool counts and holds, told to the registry: ledger rows and dead letters that changed.
+"""What a spool counts and holds, told to the registry.
 
+That is ledger rows and dead letters that changed, newest values, and hours with new values.
 How far it is told is kept in the spool, and moves when the registry has it: nothing is left out,
 and what is told twice changes nothing.
 """
@@ -11,7 +12,9 @@ import msgspec
 from devices.registry import Registry
 from devices.registry.records import LedgerRow
 from ingest import dead_letter
+from ingest.kept_points import tell_points
 from ingest.spool import LedgerLine, Spool
+from storage.line_protocol import points_of
 
 LEDGER_CURSOR = "report_ledger"
 """Cursor of the spool: the version up to which the registry was told the ledger."""
@@ -20,6 +23,7 @@ LETTERS_CURSOR = "report_dead_letters"
 _ROWS = 2000
 _LETTER_ROWS = 200
 _CHUNK = 500
+_KEPT_ROWS = 5000
 
 
 class Telling:
@@ -44,6 +48,12 @@ class Telling:
         """
         self._tell_ledger()
         self._tell_dead_letters()
+        self._tell_kept()
+
+    def _tell_kept(self) -> None:
+        while waiting := self._spool.kept(limit=_KEPT_ROWS):
+            tell_points(self._registry, points_of(b"\n".join(waiting.lines)), waiting.hours)
+            self._spool.told_kept(waiting)
 
     def _tell_ledger(self) -> None:
         after = self._spool.cursor(LEDGER_CURSOR)

@@ -28,10 +28,11 @@ from ingest.drain import Bound, Drain
 from ingest.judge import Facts
 from ingest.letter_bounds import LetterBounds
 from ingest.report import Reporter
+from ingest.rolling import Roller
 from ingest.source import new_source
 from ingest.spool import STORE_SINK
 from ingest.validate import ClockPolicy
-from storage.factory import open_sinks
+from storage.factory import open_sinks, store_id
 from storage.ports import PointWriter
 
 _log = logger("ingest.worker")
@@ -187,6 +188,15 @@ class Worker:
             archive=self._archive,
             checkpoint=checkpoint,
         )
+        self._roller = Roller(
+            registry=registry,
+            store=store,
+            store_id=store_id(settings),
+            worker=ingest.worker,
+            spool=self._spool.identity,
+            clock=clock,
+            metrics=metrics,
+        )
         self._reporter = Reporter(
             registry=registry,
             spool=self._spool,
@@ -241,6 +251,7 @@ class Worker:
             drain.start()
         self._accept.start()
         self._reporter.start()
+        self._roller.start()
         self._source.start(self._accept.deliver)
 
     def totals(self) -> dict[str, int]:
@@ -278,6 +289,7 @@ class Worker:
         Args:
             drain_s: how long to wait for the store to take what is pending, seconds.
         """
+        self._roller.halt()
         self._accept.stop()
         self._source.stop()
         self.settle(timeout_s=drain_s)
@@ -285,6 +297,7 @@ class Worker:
             drain.halt()
         for drain in self._drains:
             drain.stop()
+        self._roller.stop()
         self._reporter.stop()
         for sink in self._own_sinks.values():
             sink.close()
