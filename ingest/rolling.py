@@ -16,21 +16,18 @@ import threading
 from collections.abc import Sequence
 from itertools import groupby
 
-from core.clock import NS_PER_HOUR, NS_PER_S, Clock
+from core.clock import NS_PER_HOUR, NS_PER_S, Clock, hour_of
 from core.errors import PasserelleError, StoreUnavailableError
 from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
 from devices.registry import Registry
-from devices.registry.kept import Mark
+from devices.registry.kept import LATEST_FILLED, ROLLED_FROM, Mark
 from storage.ports import PointReader, Retry, Selection
 from storage.refusal import EARLIEST_NS, LATEST_NS
-from storage.rolled_reader import ROLLED_FROM
 from storage.rollups import RollupStore
 
-LATEST_FILLED = "latest_filled"
-"""Noted number: 1 when the newest values of every device are known."""
 LEASE = "rollups"
 _SETTLE_S = 60
 _LEASE_S = 60.0
@@ -145,9 +142,7 @@ class Roller:
         before = {name: kept.state(name) for name in self._identities}
         others = [name for name, now in self._identities.items() if before[name] not in {None, now}]
         if kept.state(ROLLED_FROM) is None or others:
-            next_hour = self._clock.now_ns() // NS_PER_HOUR * _HOUR_S + _HOUR_S
-            kept.note(ROLLED_FROM, next_hour)
-            kept.note(LATEST_FILLED, 0)
+            kept.begin_anew(from_hour=hour_of(self._clock.now_ns()) + _HOUR_S)
         for name, now in self._identities.items():
             if before[name] != now:
                 kept.note(name, now)
@@ -198,7 +193,7 @@ class Roller:
     def _roll_history(self, rollups: RollupStore) -> bool:
         """Roll up the day before what is rolled up; return whether there is more."""
         kept = self._registry.kept
-        rolled_from = kept.state(ROLLED_FROM)
+        rolled_from = kept.rolled_from()
         if rolled_from is None or rolled_from <= _EARLIEST_HOUR:
             return False
         now_hour = self._clock.now_ns() // NS_PER_HOUR * _HOUR_S
@@ -227,6 +222,7 @@ class Roller:
         kept.note(ROLLED_FROM, _EARLIEST_HOUR if done else first)
         if done:
             _log.info("history_rolled_up", hours=(now_hour - self._oldest_hour) // _HOUR_S)
+            self._oldest_hour = None
         return not done
 
     def _ask(

@@ -23,7 +23,7 @@ from storage.ports import (
     Windows,
     WindowValue,
 )
-from storage.rollups import ROLLED_AGGREGATES, RollupStore
+from storage.rollups import ROLLED_AGGREGATES, RollupReader
 from storage.windows import cut
 
 LEAST_HOURS = 48
@@ -42,13 +42,9 @@ class RolledHours(Protocol):
         """Return the first hour of each device that cannot be believed, of those in a range."""
         ...
 
-    def state(self, name: str) -> int | None:
-        """Return a number that was noted, or None."""
+    def rolled_from(self) -> int | None:
+        """Return from which hour on roll-ups are kept, seconds since the epoch; None: not."""
         ...
-
-
-ROLLED_FROM = "rolled_from"
-"""Noted number: from which hour on roll-ups are kept, seconds since the epoch."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -90,13 +86,16 @@ class RolledReader:
 
     Args:
         store: read from.
+        rollups: of the same store; None: it keeps none.
         hours: which roll-ups can be believed.
         clock: the time.
     """
 
-    def __init__(self, *, store: PointReader, hours: RolledHours, clock: Clock) -> None:
+    def __init__(
+        self, *, store: PointReader, rollups: RollupReader | None, hours: RolledHours, clock: Clock
+    ) -> None:
         self._store = store
-        self._rollups = store if isinstance(store, RollupStore) else None
+        self._rollups = rollups
         self._hours = hours
         self._clock = clock
 
@@ -116,7 +115,7 @@ class RolledReader:
         )
         if last - first < LEAST_HOURS or not _on_the_hour(selection, windows):
             return raw
-        rolled_from = self._hours.state(ROLLED_FROM)
+        rolled_from = self._hours.rolled_from()
         if rolled_from is None:
             return raw
         first = max(first, rolled_from // _HOUR_S)

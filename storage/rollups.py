@@ -26,8 +26,27 @@ ROLLED_AGGREGATES = frozenset(
 """Aggregates that follow from those of the hours; the others need every value."""
 
 
+class RollupReader(Protocol):
+    """Where windows are computed from hourly roll-ups."""
+
+    def aggregate_rolled(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """Return what `PointReader.aggregate` does, from the roll-ups.
+
+        A mean is the sum of the hours' sums by the sum of their counts: it may differ from that of
+        the values in the last digits.
+
+        Args:
+            selection: a whole number of UTC's hours.
+            windows: of whole hours, that begin on the hour; one of `ROLLED_AGGREGATES`.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        ...
+
+
 @runtime_checkable
-class RollupStore(Protocol):
+class RollupStore(RollupReader, Protocol):
     """A store that keeps hourly roll-ups of what it holds."""
 
     def roll_up(
@@ -48,17 +67,5 @@ class RollupStore(Protocol):
         Raises:
             StoreUnavailableError: the store does not answer.
             ValueError: it is no whole number of hours.
-        """
-        ...
-
-    def aggregate_rolled(self, selection: Selection, windows: Windows) -> list[WindowValue]:
-        """Return what `PointReader.aggregate` does, from the roll-ups.
-
-        A mean is the sum of the hours' sums by the sum of their counts: it may differ from that of
-        the values in the last digits.
-
-        Args:
-            selection: a whole number of UTC's hours.
-            windows: of whole hours, that begin on the hour; one of `ROLLED_AGGREGATES`.
         """
         ...

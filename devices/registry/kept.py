@@ -11,15 +11,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, delete, func, or_, select
+from sqlalchemy import Connection, and_, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from core.clock import Clock
 from core.reading import DeviceKey, Reading
 from devices.registry.database import Database
 from devices.registry.rows import upsert
 from devices.registry.tables import kept_state, latest_values, marked_hours
 
+LATEST_FILLED = "latest_filled"
+"""Noted number: 1 when the newest values of every device are known."""
+ROLLED_FROM = "rolled_from"
+"""Noted number: from which hour on roll-ups are kept, seconds since the epoch."""
 _DEVICES = 200
 _ROWS = 1000
 _ORDER = ("site", "device", "quantity")
@@ -43,16 +46,31 @@ class Mark(msgspec.Struct, frozen=True, order=True):
     version: int = 0
 
 
+class Newest(msgspec.Struct, frozen=True):
+    """Newest values, as they were told.
+
+    Attributes:
+        turn: number of the last telling that is in `values`.
+        forgotten: how often values were forgotten so far; where it grew, ask for all anew.
+        values: in no order.
+    """
+
+    turn: int
+    forgotten: int
+    values: list[Reading]
+
+
+_TURN, _FORGOTTEN = "turn", "forgotten"
+
+
 class KeptRepository:
     """Newest values and marked hours."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
 
     def tell(self, values: Iterable[Reading], marks: Iterable[Mark]) -> None:
         """Take newest values and hours that changed; told twice, they change nothing more."""
-        told_ns = self._clock.now_ns()
         newest: dict[tuple[str, str, str], Reading] = {}
         for value in values:
             key = (value.site, value.device, value.quantity)
@@ -61,7 +79,6 @@ class KeptRepository:
         rows = [
             dict(zip(_ORDER, key, strict=True))
             | {"time_ns": one.time_ns, "value": one.value, "quality": one.quality}
-            | {"told_ns": told_ns}
             for key, one in sorted(newest.items())
         ]
         marked = [
@@ -72,12 +89,14 @@ class KeptRepository:
         with self._database.write() as connection:
             postgres = connection.dialect.name == "postgresql"
             insert: Any = postgresql.insert if postgres else sqlite.insert
+            if rows:
+                turn = _counted(connection, _TURN)
+                rows = [row | {"turn": turn} for row in rows]
             latest = insert(latest_values)
             latest = latest.on_conflict_do_update(
                 index_elements=list(_ORDER),
                 set_={
-                    name: latest.excluded[name]
-                    for name in ("time_ns", "value", "quality", "told_ns")
+                    name: latest.excluded[name] for name in ("time_ns", "value", "quality", "turn")
                 },
                 where=latest.excluded.time_ns >= latest_values.c.time_ns,
             )
@@ -89,22 +108,28 @@ class KeptRepository:
                 for start in range(0, len(some), _ROWS):
                     connection.execute(statement, some[start : start + _ROWS])
 
-    def latest(self, *, told_since_ns: int = 0) -> list[Reading]:
-        """Return the newest values that were told from an instant on, in no order."""
+    def latest(self, *, after_turn: int = 0) -> Newest:
+        """Return the newest values, or those that were told after a turn."""
         columns = latest_values.c
         query = select(
             columns.site, columns.device, columns.quantity,
             columns.time_ns, columns.value, columns.quality,
         )  # fmt: skip
-        if told_since_ns:
-            query = query.where(columns.told_ns >= told_since_ns)
+        if after_turn:
+            query = query.where(columns.turn > after_turn)
+        states = select(kept_state.c.name, kept_state.c.value).where(
+            kept_state.c.name.in_((_TURN, _FORGOTTEN))
+        )
         with self._database.read() as connection:
-            return [Reading(*row) for row in connection.execute(query)]
+            state = {name: int(value) for name, value in connection.execute(states)}
+            values = [Reading(*row) for row in connection.execute(query)]
+        return Newest(state.get(_TURN, 0), state.get(_FORGOTTEN, 0), values)
 
     def forget(self, values: Sequence[Reading]) -> None:
         """Forget values that were taken out of the store, where they still are the newest."""
         columns = latest_values.c
         with self._database.write() as connection:
+            _counted(connection, _FORGOTTEN)
             for one in values:
                 connection.execute(
                     delete(latest_values).where(
@@ -196,7 +221,35 @@ class KeptRepository:
             value = connection.execute(query).scalar()
         return None if value is None else int(value)
 
+    def rolled_from(self) -> int | None:
+        """Return from which hour on roll-ups are kept, seconds since the epoch; None: not yet."""
+        return self.state(ROLLED_FROM)
+
+    def begin_anew(self, *, from_hour: int) -> None:
+        """Forget that anything was rolled up or looked through; workers do it again.
+
+        Args:
+            from_hour: roll-ups are believed from this hour on, seconds since the epoch.
+        """
+        self.note(ROLLED_FROM, from_hour)
+        self.note(LATEST_FILLED, 0)
+
     def note(self, name: str, value: int) -> None:
         """Note a number."""
         with self._database.write() as connection:
             upsert(connection, kept_state, [{"name": name, "value": value}])
+
+
+def _counted(connection: Connection, name: str) -> int:
+    """Return the next number of a count; others wait for the transaction, so numbers are in order.
+
+    A reader that saw a number has therefore seen everything of the ones before it.
+    """
+    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = (
+        insert(kept_state)
+        .values(name=name, value=1)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": kept_state.c.value + 1})
+        .returning(kept_state.c.value)
+    )
+    return int(connection.execute(statement).scalar_one())

@@ -53,7 +53,7 @@ class Registry:
         self.workers = WorkerRepository(database)
         self.answered = AnsweredWriteRepository(database, clock=clock)
         self.exports = ExportRepository(database)
-        self.kept = KeptRepository(database, clock=clock)
+        self.kept = KeptRepository(database)
         self.leases = LeaseRepository(database, clock=clock)
 
     @classmethod

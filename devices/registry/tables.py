@@ -247,7 +247,7 @@ latest_values = Table(
     Column("time_ns", BigInteger, nullable=False),
     Column("value", Double, nullable=False),
     Column("quality", Integer, nullable=False),
-    Column("told_ns", BigInteger, nullable=False, index=True),
+    Column("turn", BigInteger, nullable=False, index=True),
 )
 
 marked_hours = Table(

@@ -47,18 +47,18 @@ def test_only_a_later_value_or_one_of_the_same_instant_replaces_the_newest(
 ) -> None:
     registry.kept.tell([value(10, 1.0), value(5, 9.0), value(7, 3.0, "dew_point")], [])
     registry.kept.tell([value(9, 2.0)], [])
-    assert set(registry.kept.latest()) == {value(10, 1.0), value(7, 3.0, "dew_point")}
+    assert set(registry.kept.latest().values) == {value(10, 1.0), value(7, 3.0, "dew_point")}
     registry.kept.tell([value(10, 1.5)], [])
-    assert value(10, 1.5) in registry.kept.latest()
+    assert value(10, 1.5) in registry.kept.latest().values
 
 
-def test_what_was_told_from_an_instant_on_is_told_apart(
-    registry: Registry, clock: ManualClock
-) -> None:
+def test_what_was_told_after_a_turn_is_told_apart(registry: Registry) -> None:
     registry.kept.tell([value(10, 1.0)], [])
-    clock.advance(5)
+    before = registry.kept.latest()
     registry.kept.tell([value(11, 1.0, "dew_point")], [])
-    assert registry.kept.latest(told_since_ns=clock.now_ns()) == [value(11, 1.0, "dew_point")]
+    later = registry.kept.latest(after_turn=before.turn)
+    assert (before.values, later.values) == ([value(10, 1.0)], [value(11, 1.0, "dew_point")])
+    assert registry.kept.latest(after_turn=later.turn).values == []
 
 
 def test_a_value_taken_out_of_the_store_is_forgotten_unless_a_newer_came(
@@ -66,9 +66,11 @@ def test_a_value_taken_out_of_the_store_is_forgotten_unless_a_newer_came(
 ) -> None:
     registry.kept.tell([value(10, 1.0)], [])
     registry.kept.forget([value(9, 1.0)])
-    assert registry.kept.latest() == [value(10, 1.0)]
+    assert registry.kept.latest().values == [value(10, 1.0)]
+    before = registry.kept.latest()
     registry.kept.forget([value(10, 1.0)])
-    assert registry.kept.latest() == []
+    after = registry.kept.latest()
+    assert (after.values, after.forgotten) == ([], before.forgotten + 1)
 
 
 def test_a_mark_made_while_the_hour_was_rolled_up_stays(registry: Registry) -> None:

@@ -23,10 +23,10 @@ def upgrade() -> None:
         sa.Column("time_ns", sa.BigInteger(), nullable=False),
         sa.Column("value", sa.Double(), nullable=False),
         sa.Column("quality", sa.Integer(), nullable=False),
-        sa.Column("told_ns", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("site", "device", "quantity", name=op.f("pk_latest_values")),
     )
-    op.create_index(op.f("ix_latest_values_told_ns"), "latest_values", ["told_ns"], unique=False)
+    op.create_index(op.f("ix_latest_values_turn"), "latest_values", ["turn"], unique=False)
     op.create_table(
         "marked_hours",
         sa.Column("site", key, nullable=False),
@@ -58,5 +58,5 @@ def downgrade() -> None:
     op.drop_table("kept_state")
     op.drop_index(op.f("ix_marked_hours_hour"), table_name="marked_hours")
     op.drop_table("marked_hours")
-    op.drop_index(op.f("ix_latest_values_told_ns"), table_name="latest_values")
+    op.drop_index(op.f("ix_latest_values_turn"), table_name="latest_values")
     op.drop_table("latest_values")
