@@ -23,6 +23,7 @@ from api.exports.response import FilesAsTheyAre
 from api.exports.streams import Streams
 from api.idempotency import HEADER, REPLAYED, Idempotency
 from api.middleware import BodyBound, Observation
+from api.newest import NewestValues
 from api.parameters import query_parameters, strict_query
 from api.problems import on_http_exception, on_passerelle_error, on_validation_error
 from api.readiness import Readiness
@@ -33,6 +34,7 @@ from api.routes import (
     export_jobs,
     exports,
     health,
+    latest,
     letter_requests,
     quantities,
     readings,
@@ -53,6 +55,7 @@ from core.metrics import Metrics
 from core.settings import ApiSettings, Settings
 from devices.registry import Registry
 from storage.ports import PointReader
+from storage.rolled_reader import RolledReader
 
 _COMPRESSED_FROM_BYTES = 2048
 _COMPRESSION = 4
@@ -62,6 +65,7 @@ _WITH_KEY = (
     sites,
     quantities,
     devices,
+    latest,
     readings,
     export_jobs,
     exports,
@@ -114,6 +118,10 @@ def create_app(
         settings=settings,
         registry=registry,
         store=watched,
+        rolled=RolledReader(
+            store=watched, rollups=watched.rollups, hours=registry.kept, clock=clock
+        ),
+        newest=NewestValues(registry=registry, store=watched, clock=clock),
         metrics=metrics,
         clock=clock,
         readiness=Readiness(registry=registry, store=watched, clock=clock),

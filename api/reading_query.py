@@ -15,6 +15,7 @@ from core.identity import checked_slug
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey, Reading
 from storage.ports import PointReader, Position, Selection, Windows, WindowValue
+from storage.rolled_reader import RolledReader
 
 
 class RawCursor(msgspec.Struct, frozen=True):
@@ -77,8 +78,22 @@ def read_raw(
     return tuple(reading for reading in page.readings if reading.quantity in CATALOGUE), page.after
 
 
-def read_windows(store: PointReader, query: ReadingQuery, windows: Windows) -> list[WindowValue]:
-    """Return every window of every series, ordered by series, then by time.
+class WindowsRead(msgspec.Struct, frozen=True):
+    """Windows that were read.
+
+    Attributes:
+        values: ordered by series, then by time.
+        rolled_ns: from when until when hourly roll-ups were used, or None: only raw values.
+    """
+
+    values: list[WindowValue]
+    rolled_ns: tuple[int, int] | None
+
+
+def read_windows(
+    store: PointReader, rolled: RolledReader, query: ReadingQuery, windows: Windows
+) -> WindowsRead:
+    """Return every window of every series, from roll-ups where those are as true and quicker.
 
     Raises:
         QueryTooLargeError: there are more windows than the bound; the hint names a length that
@@ -94,12 +109,18 @@ def read_windows(store: PointReader, query: ReadingQuery, windows: Windows) -> l
             hint=_hint(query, series=series),
         )
     values: list[WindowValue] = []
+    ranges: list[tuple[int, int]] = []
     for names, devices in groups:
         selection = Selection(
             devices=devices, quantities=names, start_ns=query.start_ns, end_ns=query.end_ns
         )
-        values.extend(store.aggregate(selection, windows))
-    return values
+        plan = rolled.plan(selection, windows)
+        values.extend(rolled.carry_out(plan))
+        if plan.rolled_ns is not None:
+            ranges.append(plan.rolled_ns)
+    if not ranges:
+        return WindowsRead(values, None)
+    return WindowsRead(values, (min(start for start, _ in ranges), max(end for _, end in ranges)))
 
 
 def raw_cursor(

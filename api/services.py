@@ -9,12 +9,14 @@ from fastapi import Depends, Request
 
 from api.exports.orders import Orders
 from api.exports.streams import Streams
+from api.newest import NewestValues
 from api.readiness import Readiness
 from core.clock import Clock
 from core.metrics import Metrics
 from core.settings import Settings
 from devices.registry import Registry
 from storage.ports import PointReader
+from storage.rolled_reader import RolledReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,8 @@ class Services:
         settings: the effective settings.
         registry: sites, devices, ledger, dead letters, keys.
         store: telemetry, read only.
+        rolled: the same telemetry, in windows, from roll-ups where there are some.
+        newest: the newest value of every series.
         metrics: this process's metrics.
         clock: where now comes from.
         readiness: which part is down, and since when.
@@ -35,6 +39,8 @@ class Services:
     settings: Settings
     registry: Registry
     store: PointReader
+    rolled: RolledReader
+    newest: NewestValues
     metrics: Metrics
     clock: Clock
     readiness: Readiness

@@ -9,6 +9,7 @@ from core.errors import StoreUnavailableError
 from core.logs import Outage
 from core.reading import DeviceKey, Reading
 from storage.ports import HourCount, Page, PointReader, Position, Selection, Windows, WindowValue
+from storage.rollups import RollupReader, RollupStore
 
 T = TypeVar("T")
 
@@ -21,7 +22,13 @@ class WatchedStore:
 
     def __init__(self, reader: PointReader, *, outage: Outage) -> None:
         self._reader = reader
+        self._rollups = reader if isinstance(reader, RollupStore) else None
         self._outage = outage
+
+    @property
+    def rollups(self) -> RollupReader | None:
+        """Where roll-ups are read, or None when the reader keeps none."""
+        return None if self._rollups is None else self
 
     def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
         """See `PointReader.read`."""
@@ -30,6 +37,13 @@ class WatchedStore:
     def aggregate(self, selection: Selection, windows: Windows) -> list[WindowValue]:
         """See `PointReader.aggregate`."""
         return self._watch(lambda: self._reader.aggregate(selection, windows))
+
+    def aggregate_rolled(self, selection: Selection, windows: Windows) -> list[WindowValue]:
+        """See `RollupReader.aggregate_rolled`; only for a reader that keeps roll-ups."""
+        rollups = self._rollups
+        if rollups is None:
+            raise TypeError("this store keeps no roll-ups")
+        return self._watch(lambda: rollups.aggregate_rolled(selection, windows))
 
     def latest(
         self, devices: Sequence[DeviceKey], *, quantities: Sequence[str] | None = None

@@ -16,6 +16,7 @@ from cli.exports.snapshots import snapshots_app
 from cli.keys import keys_app
 from cli.profiles import profiles_app
 from cli.redecode import redecode
+from cli.rollups import rollups_app
 from cli.sinks import sinks_app
 from cli.spool import spool_app
 from cli.up import up
@@ -45,6 +46,7 @@ app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(devices_app, name="devices")
 app.add_typer(keys_app, name="keys")
 app.add_typer(profiles_app, name="profiles")
+app.add_typer(rollups_app, name="rollups")
 app.add_typer(sinks_app, name="sinks")
 app.add_typer(snapshots_app, name="snapshots")
 app.add_typer(spool_app, name="spool")

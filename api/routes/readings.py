@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -46,6 +47,9 @@ _RESPONSES[200] = {
         "text/csv": {"schema": {"type": "string"}, "example": CSV_EXAMPLE},
     }
 }
+
+ROLLUPS = "Passerelle-Rollups"
+"""Header of CSV: which part of the range was answered from roll-ups, and of what resolution."""
 
 ShortText = Annotated[str | None, Query(max_length=64)]
 
@@ -191,17 +195,24 @@ def _raw(
 def _windows(
     services: Services, query: ReadingQuery, windows: Windows, *, as_csv: bool
 ) -> Response:
-    values = read_windows(services.store, query, windows)
+    read = read_windows(services.store, services.rolled, query, windows)
+    rollups = None if read.rolled_ns is None else _rollups(*read.rolled_ns, zone=query.zone)
     if as_csv:
-        return _answer(windows_csv(values, zone=query.zone), CSV_MEDIA_TYPE)
+        headers = {} if rollups is None else {ROLLUPS: "; ".join(map("=".join, rollups.items()))}
+        return _answer(windows_csv(read.values, zone=query.zone), CSV_MEDIA_TYPE, headers)
     head = {
         "kind": "windows",
         **_range(query),
         "every": every_text(windows.every),
         "aggregate": windows.aggregate.value,
         "percentile": windows.percentile,
+        "rollups": rollups,
     }
-    return _answer(windows_json(values, head, zone=query.zone), "application/json")
+    return _answer(windows_json(read.values, head, zone=query.zone), "application/json")
+
+
+def _rollups(start_ns: int, end_ns: int, *, zone: ZoneInfo) -> dict[str, str]:
+    return {"resolution": "1h", "start": in_zone(start_ns, zone), "end": in_zone(end_ns, zone)}
 
 
 def _aggregate(aggregate: Aggregate | None, percentile: float | None) -> Aggregate:

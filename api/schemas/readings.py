@@ -58,6 +58,14 @@ class RawReadings(Schema):
     next: str | None = Field(description="Address of the next page, or null on the last one.")
 
 
+class Rollups(Schema):
+    """The part of a range that was answered from roll-ups; raw values answered the rest."""
+
+    resolution: Literal["1h"] = Field(description="What one roll-up holds.")
+    start: str = Field(description="First instant, inclusive.")
+    end: str = Field(description="Last instant, exclusive.")
+
+
 class WindowReadings(Schema):
     """One value a window, grouped by series."""
 
@@ -68,6 +76,9 @@ class WindowReadings(Schema):
     every: str = Field(description="Length of a window.")
     aggregate: Aggregate = Field(description="What was computed of each window.")
     percentile: float | None = Field(description="For the aggregate `percentile`.")
+    rollups: Rollups | None = Field(
+        description="Which part was computed from hourly roll-ups; null: all from raw values."
+    )
     series: list[WindowSeries]
 
 
@@ -101,6 +112,7 @@ WINDOWS_EXAMPLE = {
     "every": "1h",
     "aggregate": "mean",
     "percentile": None,
+    "rollups": None,
     "series": [
         {
             **_SERIES,
