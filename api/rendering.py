@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from api.selection import quality_names
-from api.times import in_zone
+from api.selection import quality_flags, quality_names
+from api.times import all_in_zone, in_zone
 from core.quantities import CATALOGUE
 from core.reading import Reading
 from storage.ports import WindowValue
@@ -32,31 +32,39 @@ def wants_csv(accept: str) -> bool:
     return weights["text/csv"] > weights["application/json"]
 
 
+class _RawPoint(msgspec.Struct, frozen=True):
+    time: str
+    value: float
+    quality: tuple[str, ...]
+
+
+class _WindowPoint(msgspec.Struct, frozen=True):
+    time: str
+    end: str
+    value: float | None
+    count: int
+
+
 def raw_json(readings: Sequence[Reading], head: dict[str, Any], *, zone: ZoneInfo) -> bytes:
     """Return the body of `RawReadings`; `head` has every field but `series`."""
-    series: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for reading in readings:
-        series.setdefault((reading.site, reading.device, reading.quantity), []).append(
-            {
-                "time": in_zone(reading.time_ns, zone),
-                "value": reading.value,
-                "quality": quality_names(reading.quality),
-            }
+    texts = all_in_zone([reading.time_ns for reading in readings], zone)
+    series: dict[tuple[str, str, str], list[object]] = {}
+    for text, one in zip(texts, readings, strict=True):
+        series.setdefault((one.site, one.device, one.quantity), []).append(
+            _RawPoint(text, one.value, quality_flags(one.quality))
         )
     return msgspec.json.encode({**head, "series": _series(series)})
 
 
-def windows_json(values: Iterable[WindowValue], head: dict[str, Any], *, zone: ZoneInfo) -> bytes:
+def windows_json(values: Sequence[WindowValue], head: dict[str, Any], *, zone: ZoneInfo) -> bytes:
     """Return the body of `WindowReadings`; `head` has every field but `series`."""
-    series: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
-    for value in values:
-        series.setdefault((value.site, value.device, value.quantity), []).append(
-            {
-                "time": in_zone(value.start_ns, zone),
-                "end": in_zone(value.end_ns, zone),
-                "value": value.value,
-                "count": value.count,
-            }
+    # every series has the same windows: each instant is written out once
+    edges = list({value.start_ns for value in values} | {value.end_ns for value in values})
+    text = dict(zip(edges, all_in_zone(edges, zone), strict=True))
+    series: dict[tuple[str, str, str], list[object]] = {}
+    for one in values:
+        series.setdefault((one.site, one.device, one.quantity), []).append(
+            _WindowPoint(text[one.start_ns], text[one.end_ns], one.value, one.count)
         )
     return msgspec.json.encode({**head, "series": _series(series)})
 
@@ -100,7 +108,7 @@ def windows_csv(values: Iterable[WindowValue], *, zone: ZoneInfo) -> str:
     )
 
 
-def _series(series: dict[tuple[str, str, str], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _series(series: dict[tuple[str, str, str], list[object]]) -> list[dict[str, Any]]:
     return [
         {
             "site": site,

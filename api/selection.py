@@ -103,13 +103,14 @@ def common_zone(registry: Registry, devices: tuple[DeviceKey, ...]) -> ZoneInfo:
 
 
 @lru_cache(maxsize=256)
-def _quality_names(mask: int) -> tuple[str, ...]:
+def quality_flags(mask: int) -> tuple[str, ...]:
+    """Return the names of the flags in a quality bit mask; empty for a good point."""
     return tuple((flag.name or str(flag.value)).lower() for flag in Quality(mask))
 
 
 def quality_names(mask: int) -> list[str]:
     """Return the names of the flags in a quality bit mask; empty for a good point."""
-    return list(_quality_names(mask))
+    return list(quality_flags(mask))
 
 
 def _sites_of(registry: Registry, names: tuple[str, ...]) -> dict[str, str]:

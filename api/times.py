@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
+
+import numpy as np
 
 from api.problems import InvalidParameterError
 from core.clock import NS_PER_S
@@ -27,6 +30,7 @@ _INSTANT = re.compile(
 _RELATIVE = re.compile(r"(?:now)?(?:([+ -])(\d{1,9})(s|min|m|h|d|w))?", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BLOCK_S = 900
+_MANY = 20
 _MINUTES_PER_HOUR = 60
 _HOURS_PER_DAY = 24
 _FORMS = (
@@ -105,15 +109,46 @@ def in_zone(time_ns: int, zone: ZoneInfo) -> str:
     day, rest = divmod(seconds + shown_s, 86_400)
     minutes, second = divmod(rest, 60)
     hour, minute = divmod(minutes, 60)
-    decimals = ""
-    if fraction:
-        decimals = f".{fraction:09d}"
-        while decimals.endswith("000"):
-            decimals = decimals[:-3]
     return (
-        f"{_date_text(day)}T{hour:02d}:{minute:02d}:{second:02d}{decimals}"
+        f"{_date_text(day)}T{hour:02d}:{minute:02d}:{second:02d}{_decimals(fraction)}"
         f"{_offset_text(shown_s, utc=zone.key == 'UTC')}"
     )
+
+
+def all_in_zone(times_ns: Sequence[int], zone: ZoneInfo) -> list[str]:
+    """Return what `in_zone` does for each of some instants, several times sooner for many."""
+    if len(times_ns) < _MANY or not EARLIEST_NS <= min(times_ns) <= max(times_ns) <= LATEST_NS:
+        return [in_zone(time_ns, zone) for time_ns in times_ns]  # a window may begin before all
+    seconds, fractions = np.divmod(np.array(times_ns, dtype=np.int64), NS_PER_S)
+    blocks, places = np.unique(seconds // _BLOCK_S, return_inverse=True)
+    offsets = [_block_offset_s(zone, block) for block in blocks.tolist()]
+    utc = zone.key == "UTC"
+    shifts, suffixes = [], []
+    for offset_s in offsets:
+        if offset_s is None:  # clocks change within the quarter of an hour
+            return [in_zone(time_ns, zone) for time_ns in times_ns]
+        shifts.append(offset_s - offset_s % 60)
+        suffixes.append(_offset_text(shifts[-1], utc=utc))
+    local = (seconds + np.array(shifts)[places]).astype("datetime64[s]")
+    texts: list[str] = np.datetime_as_string(local).tolist()
+    if not fractions.any() and len(set(suffixes)) == 1:
+        suffix = suffixes[0]
+        return [text + suffix for text in texts]
+    return [
+        f"{text}{_decimals(fraction)}{suffixes[place]}"
+        for text, fraction, place in zip(texts, fractions.tolist(), places.tolist(), strict=True)
+    ]
+
+
+def _decimals(fraction_ns: int) -> str:
+    """Return a fraction of a second as text: with 3, 6 or 9 digits, or none for 0."""
+    if not fraction_ns:
+        return ""
+    if fraction_ns % 1_000_000 == 0:
+        return f".{fraction_ns // 1_000_000:03d}"
+    if fraction_ns % 1000 == 0:
+        return f".{fraction_ns // 1000:06d}"
+    return f".{fraction_ns:09d}"
 
 
 def _offset_s(zone: ZoneInfo, seconds: int) -> int:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.problems import InvalidParameterError
-from api.times import in_zone, parse_instant, parse_zone
+from api.times import EARLIEST_NS, LATEST_NS, all_in_zone, in_zone, parse_instant, parse_zone
 from core.clock import NS_PER_S
 
 UTC = ZoneInfo("UTC")
@@ -122,3 +122,18 @@ def test_what_is_no_zone_is_refused(name: str) -> None:
 def test_a_misspelt_zone_gets_the_closest_one_as_a_hint() -> None:
     with pytest.raises(InvalidParameterError, match="Africa/Tunis"):
         parse_zone("Africa/Tunnis")
+
+
+@given(
+    st.lists(st.integers(EARLIEST_NS, LATEST_NS), max_size=60),
+    st.integers(EARLIEST_NS, LATEST_NS - 10**13),
+    st.sampled_from([1, 1000, 10**6, 10**9, 10**9 // 3]),
+    st.sampled_from(["UTC", "Africa/Tunis", "Europe/Paris", "Asia/Kolkata", "America/St_Johns"]),
+)
+def test_many_instants_are_written_as_each_alone(
+    scattered: list[int], first: int, step: int, zone: str
+) -> None:
+    there = ZoneInfo(zone)
+    near = [first + place * step for place in range(50)]
+    for instants in (scattered, near, [*scattered, *near]):
+        assert all_in_zone(instants, there) == [in_zone(each, there) for each in instants]
