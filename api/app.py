@@ -26,6 +26,7 @@ from api.middleware import BodyBound, Observation
 from api.newest import NewestValues
 from api.parameters import query_parameters, strict_query
 from api.problems import on_http_exception, on_passerelle_error, on_validation_error
+from api.rate_limits import POLICY_HEADER, STATE_HEADER, Buckets, RateLimits
 from api.readiness import Readiness
 from api.routes import (
     completeness,
@@ -139,10 +140,17 @@ def create_app(
     # the last one added stands outermost
     app.add_middleware(Idempotency, registry=registry)
     app.add_middleware(BodyBound)
+    bounds = settings.api
+    if bounds.rate_limit_per_s:
+        buckets = Buckets(per_s=bounds.rate_limit_per_s, burst=bounds.rate_limit_burst, clock=clock)
+        app.add_middleware(RateLimits, buckets=buckets, metrics=metrics)
+    wrong = bounds.wrong_keys_per_minute
     app.add_middleware(
         Authentication,
         verifier=KeyVerifier(registry=registry, clock=clock),
         registry_outage=Outage(log, "registry"),
+        guesses=Buckets(per_s=wrong / 60, burst=wrong, clock=clock) if wrong else None,
+        metrics=metrics,
     )
     app.add_middleware(Observation, metrics=metrics, clock=clock)
     _add_transport(app, settings.api)
@@ -163,7 +171,15 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
             allow_headers=["X-API-Key", "Authorization", "Content-Type", "If-None-Match", HEADER],
-            expose_headers=["ETag", "Link", "Location", "Retry-After", REPLAYED],
+            expose_headers=[
+                "ETag",
+                "Link",
+                "Location",
+                "Retry-After",
+                POLICY_HEADER,
+                STATE_HEADER,
+                REPLAYED,
+            ],
             max_age=_PREFLIGHT_S,
         )
 

@@ -101,7 +101,7 @@ def answers(
     """
     content = {"application/json": {"example": example}}
     content.update({name: {"example": sample} for name, sample in (media or {}).items()})
-    every = ("unauthorized", "invalid_parameter", "registry_unavailable", *codes)
+    every = ("unauthorized", "invalid_parameter", "rate_limited", "registry_unavailable", *codes)
     return {status: {"content": content}, **problems(*every)}
 
 

@@ -40,6 +40,7 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "query_too_large": ProblemType(413, "The query asks for too much"),
     "body_too_large": ProblemType(413, "The request body is too large"),
     "invalid_parameter": ProblemType(422, "A parameter is not usable"),
+    "rate_limited": ProblemType(429, "It was asked too often"),
     "internal_error": ProblemType(500, "The program failed"),
     "exports_busy": ProblemType(503, "Too many exports are under way"),
     "exports_unavailable": ProblemType(503, "Files of exports cannot be kept"),

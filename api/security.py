@@ -21,8 +21,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.dashboard.routes import PATHS as DASHBOARD
 from api.problems import on_passerelle_error, problem_response
+from api.rate_limits import Buckets, too_often
 from core.clock import Clock
 from core.logs import Outage
+from core.metrics import Metrics
 from devices.registry import ApiKey, Registry
 from devices.registry.errors import RegistryUnavailableError
 
@@ -61,6 +63,11 @@ class KeyVerifier:
             return None
         return found[0]
 
+    def was_good(self, plain: str) -> bool:
+        """Tell whether the key was found good some time ago. Does not block."""
+        with self._lock:
+            return _digest(plain) in self._good
+
     def verify(self, plain: str) -> ApiKey | None:
         """Return the key when the registry says that it is good, else None. Blocks.
 
@@ -82,13 +89,31 @@ class KeyVerifier:
 class Authentication:
     """ASGI middleware that lets a request through with a good key, or to a public path.
 
-    The name of the key is left in `request.state.api_key` for the routes.
+    The name of the key is left in `request.state.api_key` for the routes. An address that tried
+    too many wrong keys is only believed keys that were good before.
+
+    Args:
+        app: what stands behind it.
+        verifier: knows the keys.
+        registry_outage: noted when the registry goes away.
+        guesses: wrong keys of each address; None: no bound.
+        metrics: counts those that are refused for guessing.
     """
 
-    def __init__(self, app: ASGIApp, *, verifier: KeyVerifier, registry_outage: Outage) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        verifier: KeyVerifier,
+        registry_outage: Outage,
+        guesses: Buckets | None,
+        metrics: Metrics,
+    ) -> None:
         self._app = app
         self._verifier = verifier
         self._outage = registry_outage
+        self._guesses = guesses
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -105,6 +130,15 @@ class Authentication:
                 send,
             )
             return
+        address = (scope.get("client") or ("",))[0]
+        wait_s = 0.0 if self._guesses is None else self._guesses.wait_s(address)
+        if wait_s and not self._verifier.was_good(plain):
+            self._metrics.rate_limited.labels("address").inc()
+            slow = too_often(
+                "too many wrong keys came from this address", wait_s=wait_s, instance=scope["path"]
+            )
+            await slow(scope, receive, send)
+            return
         try:
             key = self._verifier.remembered(plain)
             if key is None and _plausible(plain):
@@ -116,6 +150,8 @@ class Authentication:
             await response(scope, receive, send)
             return
         if key is None:
+            if self._guesses is not None:
+                self._guesses.take(address)
             await self._refuse("the API key is not known, or it was revoked", scope, receive, send)
             return
         scope.setdefault("state", {})["api_key"] = key

@@ -194,6 +194,12 @@ class Metrics:
             ["method", "route", "status"],
             registry=r,
         )
+        self.rate_limited = Counter(
+            "passerelle_api_rate_limited",
+            "Requests refused with 429: the key asked too often, or the address guessed keys.",
+            ["bound"],
+            registry=r,
+        )
         self.http_seconds = Histogram(
             "passerelle_api_request_seconds", "Time of one HTTP request.", ["route"], registry=r
         )

@@ -309,6 +309,19 @@ class ApiSettings(_Section):
         description="Origins of web pages that may call the API from a browser, such as "
         "https://maps.example; `*` allows every page. A key is needed all the same.",
     )
+    rate_limit_per_s: float = Field(
+        100.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Requests of one key a second, for long; each process counts for itself. "
+        "0: no bound.",
+    )
+    rate_limit_burst: int = Field(
+        1000, ge=1, description="Requests of one key at once, before that bound is felt."
+    )
+    wrong_keys_per_minute: int = Field(
+        60, ge=0, description="Wrong keys that one address may try in a minute. 0: no bound."
+    )
 
 
 class ExportSettings(_Section):
