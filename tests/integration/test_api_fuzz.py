@@ -39,7 +39,9 @@ CHECKS = [
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     directory = tmp_path_factory.mktemp("api-fuzz")
-    configured = load_settings(data_dir=directory)
+    configured = load_settings(
+        data_dir=directory, api={"rate_limit_per_s": 0, "wrong_keys_per_minute": 0}
+    )
     clock = SystemClock()
     registry = Registry.open(configured.registry_url, clock=clock)
     registry.migrate()
