@@ -54,20 +54,24 @@ class Source(msgspec.Struct, frozen=True):
         fields: quantities of it.
         condition: InfluxQL that chooses the devices.
         parameters: values in it.
+        only: the device, where there is one; rows need not say it then, and are answered sooner.
     """
 
     measurement: str
     fields: tuple[str, ...]
     condition: str
     parameters: dict[str, str]
+    only: DeviceKey | None = None
 
     def page(self, *, start_ns: int, end_ns: int, rows: int | None) -> Statement:
-        """Return a read of rows in order of time: `site`, `device`, the fields, the quality."""
+        """Return a read of rows in order of time.
+
+        Columns: `site` and `device` (without `only`), the fields, the quality.
+        """
         columns = ", ".join(_quoted(name) for name in (*self.fields, QUALITY))
+        tags = "" if self.only else '"site"::tag, "device"::tag, '
         limit = "" if rows is None else f" LIMIT {rows}"
-        return self._statement(
-            f'"site"::tag, "device"::tag, {columns}', start_ns, end_ns, f"ORDER BY time{limit}"
-        )
+        return self._statement(f"{tags}{columns}", start_ns, end_ns, f"ORDER BY time{limit}")
 
     def series(self, *, start_ns: int, end_ns: int) -> Statement:
         """Return a read of rows series by series, each in order of time: the fields."""
@@ -188,7 +192,8 @@ def sources(devices: Sequence[DeviceKey], fields: dict[str, list[str]]) -> Itera
             parts.append(f'("site" = $s{first + index} AND ({" OR ".join(conditions)}))')
         condition = f"({' OR '.join(parts)})"
         for measurement, names in fields.items():
-            yield Source(measurement, tuple(names), condition, parameters)
+            only = some[0] if len(some) == 1 else None
+            yield Source(measurement, tuple(names), condition, parameters, only)
 
 
 def every_device(fields: dict[str, list[str]]) -> Iterator[Source]:

@@ -65,10 +65,9 @@ class InfluxDBReader:
         rows = max(limit + 2, _LEAST_ROWS)
         found: list[Reading] = []
         while len(found) <= limit and start_ns < selection.end_ns and wanted:
-            asked = [
-                each.page(start_ns=start_ns, end_ns=selection.end_ns, rows=rows) for each in wanted
-            ]
-            batch, complete_ns = self._rows_in_order(asked, rows)
+            batch, complete_ns = self._rows_in_order(
+                wanted, start_ns=start_ns, end_ns=selection.end_ns, limit=rows
+            )
             if complete_ns is None:
                 start_ns = selection.end_ns
             else:
@@ -76,11 +75,10 @@ class InfluxDBReader:
                 batch = [one for one in batch if one.time_ns < complete_ns]
             found += _beyond(batch, after)
             if complete_ns is not None and len(found) <= limit:
-                instant = [
-                    each.page(start_ns=complete_ns, end_ns=complete_ns + 1, rows=None)
-                    for each in wanted
-                ]
-                found += _beyond(self._rows_in_order(instant, None)[0], after)
+                instant, _ = self._rows_in_order(
+                    wanted, start_ns=complete_ns, end_ns=complete_ns + 1, limit=None
+                )
+                found += _beyond(instant, after)
         found.sort(key=position_of)
         return page_of(found, limit=limit)
 
@@ -165,20 +163,22 @@ class InfluxDBReader:
                 yield first + rows.statement, rows
 
     def _rows_in_order(
-        self, statements: Sequence[Statement], limit: int | None
+        self, wanted: Sequence[Source], *, start_ns: int, end_ns: int, limit: int | None
     ) -> tuple[list[Reading], int | None]:
-        """Return readings, and the instant from which on some may be missing, or None."""
+        """Return readings, and the instant from which on some may be missing, or None.
+
+        Args:
+            wanted: what to read.
+            start_ns: first instant, inclusive.
+            end_ns: last instant, exclusive.
+            limit: rows of each source, at most; None: all.
+        """
+        statements = [each.page(start_ns=start_ns, end_ns=end_ns, rows=limit) for each in wanted]
         readings: list[Reading] = []
-        counts = [0] * len(statements)
+        counts = [0] * len(wanted)
         complete_ns: int | None = None
         for index, rows in self._run(statements):
-            names = rows.columns[3:-1]
-            for time_ns, site, device, *values, quality in rows.values:
-                readings.extend(
-                    Reading(site, device, name, time_ns, value, int(quality or 0))
-                    for name, value in zip(names, values, strict=True)
-                    if value is not None
-                )
+            readings += _readings(rows, wanted[index])
             counts[index] += len(rows.values)
             if counts[index] == limit:
                 last_ns = rows.values[-1][0]
@@ -253,6 +253,31 @@ class InfluxDBReader:
             for measurement, names in asked.items()
         }
         return {measurement: names for measurement, names in kept.items() if names}
+
+
+def _readings(rows: Rows, source: Source) -> list[Reading]:
+    """Return the values of some rows of `Source.page`."""
+    only, names = source.only, source.fields
+    if only is not None and len(names) == 1:
+        site, device, name = only.site, only.device, names[0]
+        return [
+            Reading(site, device, name, time_ns, value, int(quality or 0))
+            for time_ns, value, quality in rows.values
+            if value is not None
+        ]
+    found: list[Reading] = []
+    for time_ns, *columns, quality in rows.values:
+        if only is None:
+            site, device, *values = columns
+        else:
+            site, device, values = only.site, only.device, columns
+        flags = int(quality or 0)
+        found.extend(
+            Reading(site, device, name, time_ns, value, flags)
+            for name, value in zip(names, values, strict=True)
+            if value is not None
+        )
+    return found
 
 
 def _beyond_time(start_ns: int, end_ns: int) -> bool:

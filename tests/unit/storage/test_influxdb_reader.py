@@ -14,6 +14,7 @@ from storage.backends.influxdb.store import InfluxDBStore
 from tests.contract.storage_data import T0, TEMPERATURE, everything, selection
 from tests.unit.storage.scripted_server import Asked, Reply, Scripted
 
+DEVICES = (DeviceKey("elgazala", "thermo-1"), DeviceKey("elgazala", "thermo-2"))
 COLUMNS = ["time", "site", "device", TEMPERATURE, "quality"]
 
 
@@ -32,7 +33,7 @@ def chunk(rows: list[list[Any]], *, partial: bool = False) -> bytes:
 def test_an_answer_may_come_in_many_chunks(server: Scripted, influxdb: InfluxDBStore) -> None:
     body = b"".join(chunk([row(T0 + index, 1.5)], partial=index < 9) for index in range(10))
     server.answer = lambda _: Reply(200, body)
-    assert len(everything(influxdb, selection())) == 10
+    assert len(everything(influxdb, selection(*DEVICES))) == 10
     assert "chunked=true" in server.asked[0].body
     assert "epoch=ns" in server.asked[0].body
 
@@ -62,7 +63,7 @@ def test_what_is_not_a_whole_answer_is_an_error(
 ) -> None:
     server.answer = lambda _: reply
     with pytest.raises(StoreUnavailableError):
-        influxdb.read(selection(), limit=10)
+        influxdb.read(selection(*DEVICES), limit=10)
 
 
 def test_a_busy_server_says_how_long_to_wait(server: Scripted, influxdb: InfluxDBStore) -> None:
@@ -89,7 +90,7 @@ def test_go_s_way_to_write_negative_zero_and_large_numbers(
         + b'[1790000000000000003,"elgazala","x",1e+308,null]]}]}]}'
     )
     server.answer = lambda _: Reply(200, body)
-    found = everything(influxdb, selection())
+    found = everything(influxdb, selection(*DEVICES))
     assert [struct.pack("<d", one.value) for one in found] == [
         struct.pack("<d", value) for value in (-0.0, 1e20, 1e308)
     ]
