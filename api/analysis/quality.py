@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import msgspec
 
 from api.parameters import split_list
@@ -42,6 +40,10 @@ class QualityFilter(msgspec.Struct, frozen=True):
         return not mask & _mask(self.excluded)
 
 
+EVERY_QUALITY = QualityFilter()
+"""Keeps every value."""
+
+
 def chosen_quality(allowed: list[str] | None, excluded: list[str] | None) -> QualityFilter:
     """Return the filter that the parameters `quality` and `exclude_quality` mean.
 
@@ -69,9 +71,9 @@ def _names(values: list[str] | None, *, parameter: str) -> tuple[str, ...]:
     names = split_list(values)
     for name in names:
         if name != GOOD and name not in _FLAGS:
-            close = difflib.get_close_matches(name[:40], [GOOD, *_FLAGS], n=1)
-            hint = f"did you mean {close[0]}?" if close else f"use {_known()}"
-            raise InvalidParameterError(parameter, f"{name[:40]!r} is no quality flag; {hint}")
+            raise InvalidParameterError(
+                parameter, f"{name[:40]!r} is no quality flag; use {_known()}"
+            )
     return names
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.analysis.filling import Fill
+from api.analysis.grouping import GroupBy
 from api.schemas import Schema
 from storage.ports import Aggregate
 
@@ -25,6 +27,9 @@ class WindowPoint(Schema):
     end: str = Field(description="End of the window, exclusive.")
     value: float | None = Field(description="The aggregate; null where nothing was measured.")
     count: int = Field(description="How many values the window holds.")
+    filled: bool = Field(
+        default=False, description="True for a value that was filled in: nothing was measured."
+    )
 
 
 class RawSeries(Schema):
@@ -42,6 +47,18 @@ class WindowSeries(Schema):
 
     site: str
     device: str
+    quantity: str
+    unit: str = Field(description="UCUM code.")
+    points: list[WindowPoint] = Field(description="Every window of the range, ordered by time.")
+
+
+class GroupSeries(Schema):
+    """Windows of one quantity of several devices together (`group_by`)."""
+
+    group: dict[str, str] = Field(
+        description="What the devices have in common; a place that is not known is empty."
+    )
+    devices: int = Field(description="How many of the devices asked for belong to it.")
     quantity: str
     unit: str = Field(description="UCUM code.")
     points: list[WindowPoint] = Field(description="Every window of the range, ordered by time.")
@@ -79,7 +96,13 @@ class WindowReadings(Schema):
     rollups: Rollups | None = Field(
         description="Which part was computed from hourly roll-ups; null: all from raw values."
     )
-    series: list[WindowSeries]
+    group_by: list[GroupBy] | None = Field(
+        default=None, description="What the devices of a series have in common, when asked for."
+    )
+    fill: Fill | None = Field(
+        default=None, description="What stands in windows without a value, when asked for."
+    )
+    series: list[WindowSeries | GroupSeries]
 
 
 _SERIES = {

@@ -1,0 +1,150 @@
+"""What `api.analysis` computes, as JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from api.analysis.plots import Plot
+from api.analysis.window_query import WindowQuery
+from api.analysis.windows import Answer, WindowRow
+from api.selection import quality_names
+from api.times import in_zone
+from core.quantities import CATALOGUE
+
+_PLOT_COLUMNS = ("time", "site", "device", "quantity", "unit", "value", "quality", "of")
+
+
+def plots_json(plots: Iterable[Plot], head: dict[str, Any], *, zone: ZoneInfo) -> bytes:
+    """Return the body of `PlotReadings`; `head` has every field but `series`."""
+    series = [
+        {
+            "site": plot.series[0],
+            "device": plot.series[1],
+            "quantity": plot.series[2],
+            "unit": CATALOGUE[plot.series[2]].unit,
+            "of": plot.of,
+            "points": [
+                {"time": in_zone(time, zone), "value": value, "quality": quality_names(mask)}
+                for time, value, mask in plot.points
+            ],
+        }
+        for plot in plots
+    ]
+    return msgspec.json.encode({**head, "series": series})
+
+
+def plots_csv(plots: Iterable[Plot], *, zone: ZoneInfo) -> str:
+    """Return RFC 4180 text, one line a point; `of` is how many values the series was made from."""
+    return table(
+        _PLOT_COLUMNS,
+        (
+            (
+                in_zone(time, zone),
+                *plot.series,
+                CATALOGUE[plot.series[2]].unit,
+                repr(value),
+                " ".join(quality_names(mask)),
+                plot.of,
+            )
+            for plot in plots
+            for time, value, mask in plot.points
+        ),
+    )
+
+
+def answer_json(
+    answer: Answer, asked: WindowQuery, head: dict[str, Any], *, zone: ZoneInfo
+) -> bytes:
+    """Return the body of `WindowReadings` or `SeveralReadings`; `head` has all but `series`."""
+    texts = [in_zone(edge, zone) for edge in answer.edges]
+    series = [
+        {
+            **_series_head(row, grouped=bool(asked.group_by)),
+            "points": [
+                {"time": start, "end": end, **_values(point, one=len(asked.aggregates) == 1)}
+                for (start, end), point in zip(pairwise(texts), _points(row, asked), strict=True)
+                if point is not None
+            ],
+        }
+        for row in answer.rows
+    ]
+    return msgspec.json.encode({**head, "series": series})
+
+
+def answer_csv(answer: Answer, asked: WindowQuery, labels: Sequence[str], *, zone: ZoneInfo) -> str:
+    """Return RFC 4180 text, one line a window; the value of a gap is empty.
+
+    Several aggregates have a column each; `filled` is there when windows may have been filled.
+    """
+    texts = [in_zone(edge, zone) for edge in answer.edges]
+    several = len(asked.aggregates) > 1
+    names = [aggregate.value for aggregate in asked.aggregates] if several else ["value"]
+    devices = ["devices"] if asked.group_by else []
+    filled = ["filled"] if asked.fills else []
+    columns = ["start", "end", *labels, *devices, "quantity", "unit", *names, "count", *filled]
+    return table(columns, _csv_rows(answer, asked, texts))
+
+
+class _Point(msgspec.Struct):
+    values: dict[str, float | None]
+    count: int
+    filled: bool
+
+
+def _points(row: WindowRow, asked: WindowQuery) -> Iterator[_Point | None]:
+    """Yield every window; None for one that is left out."""
+    columns = [row.values[aggregate].tolist() for aggregate in asked.aggregates]
+    names = [aggregate.value for aggregate in asked.aggregates]
+    counts, filled, known = row.counts.tolist(), row.filled.tolist(), row.known.tolist()
+    for index, count in enumerate(counts):
+        if not known[index] and asked.leaves_out:
+            yield None
+            continue
+        values = (column[index] if known[index] else None for column in columns)
+        yield _Point(dict(zip(names, values, strict=True)), count, filled[index])
+
+
+def _values(point: _Point, *, one: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = (
+        {"value": next(iter(point.values.values()))} if one else {"values": point.values}
+    )
+    shown["count"] = point.count
+    if point.filled:
+        shown["filled"] = True
+    return shown
+
+
+def _series_head(row: WindowRow, *, grouped: bool) -> dict[str, Any]:
+    labels = dict(row.group.labels)
+    named = {"group": labels, "devices": row.group.devices} if grouped else labels
+    name = row.group.quantity
+    return {**named, "quantity": name, "unit": CATALOGUE[name].unit}
+
+
+def _csv_rows(answer: Answer, asked: WindowQuery, texts: Sequence[str]) -> Iterator[list[object]]:
+    for row in answer.rows:
+        head = [value for _, value in row.group.labels]
+        devices = [row.group.devices] if asked.group_by else []
+        of = [*head, *devices, row.group.quantity, CATALOGUE[row.group.quantity].unit]
+        for edges, point in zip(pairwise(texts), _points(row, asked), strict=True):
+            if point is None:
+                continue
+            values = ["" if value is None else repr(value) for value in point.values.values()]
+            filled = [str(point.filled).lower()] if asked.fills else []
+            yield [*edges, *of, *values, point.count, *filled]
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return RFC 4180 text with a header."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
