@@ -28,7 +28,7 @@ from api.schemas.readings import (
     RawReadings,
     WindowReadings,
 )
-from api.schemas.several import SEVERAL_EXAMPLE, SeveralReadings
+from api.schemas.several import SEVERAL_EXAMPLE, GroupReadings, SeveralReadings
 from api.selection import (
     DevicesParameter,
     QuantitiesParameter,
@@ -67,7 +67,7 @@ ShortText = Annotated[str | None, Query(max_length=64)]
 @ROUTER.get(
     "",
     summary="Read values",
-    response_model=RawReadings | PlotReadings | WindowReadings | SeveralReadings,
+    response_model=RawReadings | PlotReadings | WindowReadings | GroupReadings | SeveralReadings,
     responses=_RESPONSES,
 )
 def read_readings(

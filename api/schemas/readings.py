@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from api.analysis.filling import Fill
-from api.analysis.grouping import GroupBy
 from api.schemas import Schema
 from storage.ports import Aggregate
 
@@ -52,18 +51,6 @@ class WindowSeries(Schema):
     points: list[WindowPoint] = Field(description="Every window of the range, ordered by time.")
 
 
-class GroupSeries(Schema):
-    """Windows of one quantity of several devices together (`group_by`)."""
-
-    group: dict[str, str] = Field(
-        description="What the devices have in common; a place that is not known is empty."
-    )
-    devices: int = Field(description="How many of the devices asked for belong to it.")
-    quantity: str
-    unit: str = Field(description="UCUM code.")
-    points: list[WindowPoint] = Field(description="Every window of the range, ordered by time.")
-
-
 class RawReadings(Schema):
     """A page of stored values, grouped by series. Pages go forward in time over all series."""
 
@@ -96,13 +83,10 @@ class WindowReadings(Schema):
     rollups: Rollups | None = Field(
         description="Which part was computed from hourly roll-ups; null: all from raw values."
     )
-    group_by: list[GroupBy] | None = Field(
-        default=None, description="What the devices of a series have in common, when asked for."
-    )
     fill: Fill | None = Field(
         default=None, description="What stands in windows without a value, when asked for."
     )
-    series: list[WindowSeries | GroupSeries]
+    series: list[WindowSeries]
 
 
 _SERIES = {

@@ -1,4 +1,4 @@
-"""Several aggregates of each window."""
+"""Several aggregates of each window, and windows of several devices together."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from api.analysis.filling import Fill
 from api.analysis.grouping import GroupBy
 from api.schemas import Schema
+from api.schemas.readings import WindowPoint
 from storage.ports import Aggregate
 
 
@@ -46,6 +47,35 @@ class SeveralGroupSeries(Schema):
     quantity: str
     unit: str = Field(description="UCUM code.")
     points: list[SeveralPoint] = Field(description="Every window of the range, ordered by time.")
+
+
+class GroupSeries(Schema):
+    """Windows of one quantity of several devices together (`group_by`)."""
+
+    group: dict[str, str] = Field(
+        description="What the devices have in common; a place that is not known is empty."
+    )
+    devices: int = Field(description="How many of the devices asked for belong to it.")
+    quantity: str
+    unit: str = Field(description="UCUM code.")
+    points: list[WindowPoint] = Field(description="Every window of the range, ordered by time.")
+
+
+class GroupReadings(Schema):
+    """One value a window, of devices together (`group_by`)."""
+
+    kind: Literal["windows"]
+    start: str = Field(description="First instant, inclusive.")
+    end: str = Field(description="Last instant, exclusive.")
+    zone: str = Field(description="IANA zone in which windows begin, and of every instant.")
+    every: str = Field(description="Length of a window.")
+    aggregate: Aggregate = Field(description="What was computed of each window.")
+    percentile: float | None = Field(description="For the aggregate `percentile`.")
+    group_by: list[GroupBy] = Field(description="What the devices of a series have in common.")
+    fill: Fill | None = Field(
+        default=None, description="What stands in windows without a value, when asked for."
+    )
+    series: list[GroupSeries]
 
 
 class SeveralReadings(Schema):

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from api.schemas.plots import PlotReadings
-from api.schemas.readings import RawReadings, WindowReadings
-from api.schemas.several import SeveralReadings
+from api.schemas.readings import RawReadings
+from api.schemas.several import GroupReadings, SeveralReadings
 from core.clock import NS_PER_HOUR, NS_PER_S
 from tests.unit.api.world import NOW_NS, World
 
@@ -80,7 +80,7 @@ def test_one_aggregate_keeps_the_form_it_had(filled: World) -> None:
 
 def test_groups_by_building_weigh_every_value_the_same(filled: World) -> None:
     found = read(filled, site="elgazala", every="1h", group_by="building")
-    answer = WindowReadings.model_validate(found)
+    answer = GroupReadings.model_validate(found)
     assert [one["group"] for one in found["series"]] == [
         {"site": "elgazala", "building": "B1"},
         {"site": "elgazala", "building": "B2"},
