@@ -11,8 +11,9 @@ from api.analysis.grouping import Labels
 from api.analysis.merging import Counts, Floats, Merge
 from api.analysis.raw_windows import RawWindows
 from api.analysis.streaming import kept_readings
+from api.analysis.telemetry import Telemetry
 from api.analysis.window_query import Found, Plan, Read, WindowQuery
-from api.reading_query import ReadingQuery, read_windows
+from api.reading_query import ReadingQuery
 from api.times import in_zone
 from api.windows import window_bound
 from core.clock import NS_PER_S
@@ -21,7 +22,7 @@ from core.reading import DeviceKey
 from storage.ports import Aggregate, PointReader, Selection, Windows
 
 
-def read_merged(store: PointReader, plan: Plan) -> Found:
+def read_merged(telemetry: Telemetry, plan: Plan) -> Found:
     """Put together what the store computes of each device."""
     asked, edges, labels = plan.asked, plan.edges, plan.labels
     found: Found = {}
@@ -33,7 +34,7 @@ def read_merged(store: PointReader, plan: Plan) -> Found:
         )
         merges: dict[tuple[Labels, str], Merge] = {}
         for part in _parts(plan, windows):
-            for key, name, values, counts in _of_devices(store, part, windows, edges):
+            for key, name, values, counts in _of_devices(telemetry, part, windows, edges):
                 series = (labels[key], name)
                 if not asked.group_by:
                     _put(found, series, aggregate, values, counts)
@@ -71,11 +72,11 @@ def _parts(plan: Plan, windows: Windows) -> Iterator[ReadingQuery]:
 
 
 def _of_devices(
-    store: PointReader, part: ReadingQuery, windows: Windows, edges: list[int]
+    telemetry: Telemetry, part: ReadingQuery, windows: Windows, edges: list[int]
 ) -> Iterator[tuple[DeviceKey, str, Floats, Counts]]:
     place = {start: index for index, start in enumerate(edges[:-1])}
     series: dict[tuple[str, str, str], tuple[Floats, Counts]] = {}
-    for window in read_windows(store, part, windows):
+    for window in telemetry.windows(part, windows):
         key = (window.site, window.device, window.quantity)
         if key not in series:
             series[key] = (

@@ -14,12 +14,13 @@ from api.analysis.lttb import Lttb, Point
 from api.analysis.m4 import M4
 from api.analysis.quality import QualityFilter
 from api.analysis.streaming import Piece, pieces
+from api.analysis.telemetry import Telemetry
 from api.problems import InvalidParameterError
-from api.reading_query import ReadingQuery, read_windows
+from api.reading_query import ReadingQuery
 from core.errors import QueryTooLargeError
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
-from storage.ports import Aggregate, Every, PointReader, Selection, Windows
+from storage.ports import Aggregate, Every, Selection, Windows
 from storage.selecting import Series
 
 MOST_HELD = 4_000_000
@@ -89,7 +90,7 @@ class _Reduced:
 
 
 def read_plots(
-    store: PointReader,
+    telemetry: Telemetry,
     query: ReadingQuery,
     *,
     method: Downsampling,
@@ -109,7 +110,7 @@ def read_plots(
     least = m4.LEAST_POINTS if method is Downsampling.M4 else lttb.LEAST_POINTS
     if points < least:
         raise InvalidParameterError("max_points", f"must be at least {least} for {method.value}")
-    counts = _counts(store, query)
+    counts = _counts(telemetry, query)
     if not counts:
         return []
     _check(query, counts, points=points, least=least)
@@ -121,12 +122,12 @@ def read_plots(
     )
     if quality.active and method is Downsampling.LTTB:
         counts = dict.fromkeys(counts, 0)
-        for page in pieces(store, selection, quality):
+        for page in pieces(telemetry.store, selection, quality):
             for series, piece in page.items():
                 counts[series] = counts.get(series, 0) + len(piece.times)
     held = max(_LEAST_HELD, MOST_HELD // len(counts))
     found: dict[Series, _Reduced] = {}
-    for page in pieces(store, selection, quality):
+    for page in pieces(telemetry.store, selection, quality):
         for series, piece in page.items():
             reduced = found.get(series)
             if reduced is None:
@@ -142,12 +143,12 @@ def read_plots(
     ]
 
 
-def _counts(store: PointReader, query: ReadingQuery) -> dict[Series, int]:
+def _counts(telemetry: Telemetry, query: ReadingQuery) -> dict[Series, int]:
     """Return how many values each series has; those without any are left out."""
     windows = Windows(every=_CENTURY, zone=query.zone, aggregate=Aggregate.COUNT)
     counts: dict[Series, int] = {}
     unbounded = msgspec.structs.replace(query, max_points=_UNBOUNDED)
-    for window in read_windows(store, unbounded, windows):
+    for window in telemetry.windows(unbounded, windows):
         if window.count and window.quantity in CATALOGUE:
             series = (window.site, window.device, window.quantity)
             counts[series] = counts.get(series, 0) + window.count

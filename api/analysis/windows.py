@@ -14,13 +14,14 @@ from api.analysis.filling import Bools, fillable, filled_values
 from api.analysis.from_store import read_merged, read_values
 from api.analysis.grouping import Group, Labels, check_meaning, groups_of, labels_of
 from api.analysis.merging import Counts, Floats
+from api.analysis.telemetry import Telemetry
 from api.analysis.window_query import Found, Plan, Read, WindowQuery
 from api.reading_query import ReadingQuery, quantities_of
 from api.windows import every_text, fitting_every, window_bound
 from core.errors import QueryTooLargeError
 from core.reading import DeviceKey
 from devices.registry import Device
-from storage.ports import Aggregate, PointReader
+from storage.ports import Aggregate
 from storage.windows import cut
 
 
@@ -59,7 +60,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def read_answer(
-    store: PointReader,
+    telemetry: Telemetry,
     query: ReadingQuery,
     asked: WindowQuery,
     records: dict[DeviceKey, Device] | None,
@@ -67,7 +68,7 @@ def read_answer(
     """Return every window of every series.
 
     Args:
-        store: where the values are.
+        telemetry: where the values are.
         query: devices, quantities, range and bound.
         asked: what is computed.
         records: the registry's records of the devices, for groups.
@@ -81,7 +82,7 @@ def read_answer(
     query = msgspec.structs.replace(
         query, devices=tuple(key for key in dict.fromkeys(query.devices) if key in labels)
     )
-    having = quantities_of(store, query)
+    having = quantities_of(telemetry.store, query)
     if asked.group_by:
         check_meaning(
             asked.aggregates, dict.fromkeys(name for names, _ in having for name in names)
@@ -96,7 +97,9 @@ def read_answer(
         return Answer([], [])
     edges = cut(asked.windows.every, zone=query.zone, start_ns=query.start_ns, end_ns=query.end_ns)
     plan = Plan(query, asked, having, labels, edges)
-    found = read_values(store, plan) if asked.from_values else read_merged(store, plan)
+    found = (
+        read_values(telemetry.store, plan) if asked.from_values else read_merged(telemetry, plan)
+    )
     return Answer(edges, [_row(group, found, asked, edges) for group in groups])
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.analysis.answers import plots_body, windows_body
+from api.analysis.answers import plots_body, shown_rollups, windows_body
 from api.analysis.parameters import Refinements, chosen_aggregates
 from api.documentation import answers
 from api.parameters import CursorParameter, SiteFilter, instant_range, next_link, split_list
@@ -196,8 +195,12 @@ def read_readings(
     )
     if len(aggregates) == 1 and not refined.refines_windows:
         return _windows(services, query, windows, as_csv=as_csv)
-    body = windows_body(services, query, windows, aggregates, refined, _range(query), as_csv=as_csv)
-    return _answer(body, CSV_MEDIA_TYPE if as_csv else "application/json")
+    body, rollups = windows_body(
+        services, query, windows, aggregates, refined, _range(query), as_csv=as_csv
+    )
+    if as_csv:
+        return _answer(body, CSV_MEDIA_TYPE, _rollups_header(rollups))
+    return _answer(body, "application/json")
 
 
 def _raw(
@@ -233,10 +236,10 @@ def _windows(
     services: Services, query: ReadingQuery, windows: Windows, *, as_csv: bool
 ) -> Response:
     read = read_windows(services.store, services.rolled, query, windows)
-    rollups = None if read.rolled_ns is None else _rollups(*read.rolled_ns, zone=query.zone)
+    rollups = None if read.rolled_ns is None else shown_rollups(*read.rolled_ns, zone=query.zone)
     if as_csv:
-        headers = {} if rollups is None else {ROLLUPS: "; ".join(map("=".join, rollups.items()))}
-        return _answer(windows_csv(read.values, zone=query.zone), CSV_MEDIA_TYPE, headers)
+        body = windows_csv(read.values, zone=query.zone)
+        return _answer(body, CSV_MEDIA_TYPE, _rollups_header(rollups))
     head = {
         "kind": "windows",
         **_range(query),
@@ -248,8 +251,8 @@ def _windows(
     return _answer(windows_json(read.values, head, zone=query.zone), "application/json")
 
 
-def _rollups(start_ns: int, end_ns: int, *, zone: ZoneInfo) -> dict[str, str]:
-    return {"resolution": "1h", "start": in_zone(start_ns, zone), "end": in_zone(end_ns, zone)}
+def _rollups_header(rollups: dict[str, str] | None) -> dict[str, str]:
+    return {} if rollups is None else {ROLLUPS: "; ".join(map("=".join, rollups.items()))}
 
 
 def _range(query: ReadingQuery) -> dict[str, str]:

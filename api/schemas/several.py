@@ -9,7 +9,7 @@ from pydantic import Field
 from api.analysis.filling import Fill
 from api.analysis.grouping import GroupBy
 from api.schemas import Schema
-from api.schemas.readings import WindowPoint
+from api.schemas.readings import Rollups, WindowPoint
 from storage.ports import Aggregate
 
 
@@ -71,6 +71,9 @@ class GroupReadings(Schema):
     every: str = Field(description="Length of a window.")
     aggregate: Aggregate = Field(description="What was computed of each window.")
     percentile: float | None = Field(description="For the aggregate `percentile`.")
+    rollups: Rollups | None = Field(
+        description="Which part was computed from hourly roll-ups; null: all from raw values."
+    )
     group_by: list[GroupBy] = Field(description="What the devices of a series have in common.")
     fill: Fill | None = Field(
         default=None, description="What stands in windows without a value, when asked for."
@@ -88,6 +91,9 @@ class SeveralReadings(Schema):
     every: str = Field(description="Length of a window.")
     aggregates: list[Aggregate] = Field(description="What was computed of each window.")
     percentile: float | None = Field(description="For the aggregate `percentile`.")
+    rollups: Rollups | None = Field(
+        description="Which part was computed from hourly roll-ups; null: all from raw values."
+    )
     group_by: list[GroupBy] | None = Field(
         default=None, description="What the devices of a series have in common, when asked for."
     )
@@ -105,6 +111,7 @@ SEVERAL_EXAMPLE = {
     "every": "1d",
     "aggregates": ["mean", "min", "max"],
     "percentile": None,
+    "rollups": None,
     "group_by": ["building"],
     "series": [
         {

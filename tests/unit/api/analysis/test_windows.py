@@ -18,13 +18,16 @@ from api.analysis.filling import Fill, FillLimit
 from api.analysis.grouping import GroupBy
 from api.analysis.merging import FROM_PARTS, Merge
 from api.analysis.quality import QualityFilter
+from api.analysis.telemetry import Telemetry
 from api.analysis.window_query import WindowQuery
 from api.analysis.windows import Answer, read_answer
 from api.reading_query import ReadingQuery
+from core.clock import ManualClock
 from core.reading import DeviceKey, Point, Reading
 from devices.registry import Device
 from storage.backends.memory import MemoryStore
 from storage.ports import Aggregate, Every, Selection, Windows
+from storage.rolled_reader import RolledReader
 from storage.windows import cut
 
 DEVICES = [
@@ -109,6 +112,18 @@ def labels(device: Device, group_by: tuple[GroupBy, ...]) -> tuple[str, ...]:
     return tuple(getattr(device, name) for name in order if name in wanted)
 
 
+class NoHours:
+    """No roll-up can be believed."""
+
+    def first_marks(
+        self, devices: Sequence[DeviceKey], *, start_hour: int, end_hour: int
+    ) -> dict[DeviceKey, int]:
+        raise AssertionError((devices, start_hour, end_hour))
+
+    def rolled_from(self) -> int | None:
+        return None
+
+
 def answered(
     store: MemoryStore,
     span: tuple[int, int],
@@ -138,7 +153,11 @@ def answered(
         fill_limit=FillLimit(),
         max_scanned=100_000,
     )
-    return read_answer(store, query, asked, RECORDS)
+    telemetry = Telemetry(
+        store=store,
+        rolled=RolledReader(store=store, rollups=None, hours=NoHours(), clock=ManualClock(0)),
+    )
+    return read_answer(telemetry, query, asked, RECORDS)
 
 
 @settings(max_examples=60)
