@@ -11,12 +11,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.analysis.joined import Joined, JoinQuery
 from api.analysis.plots import Plot
 from api.analysis.window_query import WindowQuery
 from api.analysis.windows import Answer, WindowRow
 from api.selection import quality_names
 from api.times import in_zone
+from core.clock import NS_PER_S
 from core.quantities import CATALOGUE
+from core.reading import Reading
 
 _PLOT_COLUMNS = ("time", "site", "device", "quantity", "unit", "value", "quality", "of")
 
@@ -90,6 +93,72 @@ def answer_csv(answer: Answer, asked: WindowQuery, labels: Sequence[str], *, zon
     filled = ["filled"] if asked.fills else []
     columns = ["start", "end", *labels, *devices, "quantity", "unit", *names, "count", *filled]
     return table(columns, _csv_rows(answer, asked, texts))
+
+
+def joined_json(
+    rows: Sequence[Joined], asked: JoinQuery, head: dict[str, Any], *, zone: ZoneInfo
+) -> bytes:
+    """Return the body of `JoinedReadings`; `head` has every field but `series`."""
+    series: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        right = {
+            name: None if value is None else _right(row.left, value, zone)
+            for name, value in zip(asked.right, row.right, strict=True)
+        }
+        series.setdefault((row.left.site, row.left.device), []).append(
+            {
+                "time": in_zone(row.left.time_ns, zone),
+                "value": row.left.value,
+                "quality": quality_names(row.left.quality),
+                "right": right,
+            }
+        )
+    shown = [
+        {"site": site, "device": device, "points": points}
+        for (site, device), points in series.items()
+    ]
+    return msgspec.json.encode({**head, "series": shown})
+
+
+def joined_csv(rows: Sequence[Joined], left: str, asked: JoinQuery, *, zone: ZoneInfo) -> str:
+    """Return RFC 4180 text, one line a left value; what was not found is empty."""
+    columns = ["time", "site", "device", left, "quality"]
+    for name in asked.right:
+        columns += [name, f"{name}_distance_s", f"{name}_device", f"{name}_quality"]
+    return table(columns, (_joined_row(row, zone) for row in rows))
+
+
+def _right(left: Reading, right: Reading, zone: ZoneInfo) -> dict[str, Any]:
+    return {
+        "value": right.value,
+        "time": in_zone(right.time_ns, zone),
+        "distance_s": _distance_s(left, right),
+        "site": right.site,
+        "device": right.device,
+        "quality": quality_names(right.quality),
+    }
+
+
+def _joined_row(row: Joined, zone: ZoneInfo) -> list[object]:
+    left = row.left
+    cells: list[object] = [
+        in_zone(left.time_ns, zone),
+        left.site,
+        left.device,
+        repr(left.value),
+        " ".join(quality_names(left.quality)),
+    ]
+    for right in row.right:
+        if right is None:
+            cells += ["", "", "", ""]
+        else:
+            flags = " ".join(quality_names(right.quality))
+            cells += [repr(right.value), repr(_distance_s(left, right)), right.device, flags]
+    return cells
+
+
+def _distance_s(left: Reading, right: Reading) -> float:
+    return (right.time_ns - left.time_ns) / NS_PER_S
 
 
 class _Point(msgspec.Struct):
