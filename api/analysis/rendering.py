@@ -16,7 +16,7 @@ from api.analysis.plots import Plot
 from api.analysis.window_query import WindowQuery
 from api.analysis.windows import Answer, WindowRow
 from api.selection import quality_names
-from api.times import in_zone
+from api.times import all_in_zone, in_zone
 from core.clock import NS_PER_S
 from core.quantities import CATALOGUE
 from core.reading import Reading
@@ -34,8 +34,8 @@ def plots_json(plots: Iterable[Plot], head: dict[str, Any], *, zone: ZoneInfo) -
             "unit": CATALOGUE[plot.series[2]].unit,
             "of": plot.of,
             "points": [
-                {"time": in_zone(time, zone), "value": value, "quality": quality_names(mask)}
-                for time, value, mask in plot.points
+                {"time": text, "value": value, "quality": quality_names(mask)}
+                for text, (_, value, mask) in zip(_texts(plot, zone), plot.points, strict=True)
             ],
         }
         for plot in plots
@@ -49,7 +49,7 @@ def plots_csv(plots: Iterable[Plot], *, zone: ZoneInfo) -> str:
         _PLOT_COLUMNS,
         (
             (
-                in_zone(time, zone),
+                text,
                 *plot.series,
                 CATALOGUE[plot.series[2]].unit,
                 repr(value),
@@ -57,7 +57,7 @@ def plots_csv(plots: Iterable[Plot], *, zone: ZoneInfo) -> str:
                 plot.of,
             )
             for plot in plots
-            for time, value, mask in plot.points
+            for text, (_, value, mask) in zip(_texts(plot, zone), plot.points, strict=True)
         ),
     )
 
@@ -66,7 +66,7 @@ def answer_json(
     answer: Answer, asked: WindowQuery, head: dict[str, Any], *, zone: ZoneInfo
 ) -> bytes:
     """Return the body of `WindowReadings` or `SeveralReadings`; `head` has all but `series`."""
-    texts = [in_zone(edge, zone) for edge in answer.edges]
+    texts = all_in_zone(answer.edges, zone)
     series = [
         {
             **_series_head(row, grouped=bool(asked.group_by)),
@@ -86,7 +86,7 @@ def answer_csv(answer: Answer, asked: WindowQuery, labels: Sequence[str], *, zon
 
     Several aggregates have a column each; `filled` is there when windows may have been filled.
     """
-    texts = [in_zone(edge, zone) for edge in answer.edges]
+    texts = all_in_zone(answer.edges, zone)
     several = len(asked.aggregates) > 1
     names = [aggregate.value for aggregate in asked.aggregates] if several else ["value"]
     devices = ["devices"] if asked.group_by else []
@@ -126,6 +126,10 @@ def joined_csv(rows: Sequence[Joined], left: str, asked: JoinQuery, *, zone: Zon
     for name in asked.right:
         columns += [name, f"{name}_distance_s", f"{name}_device", f"{name}_quality"]
     return table(columns, (_joined_row(row, zone) for row in rows))
+
+
+def _texts(plot: Plot, zone: ZoneInfo) -> list[str]:
+    return all_in_zone([time for time, _, _ in plot.points], zone)
 
 
 def _right(left: Reading, right: Reading, zone: ZoneInfo) -> dict[str, Any]:

@@ -147,3 +147,18 @@ def test_a_peak_survives() -> None:
         M4(points=100, start_ns=0, end_ns=points[-1][0] + 1),
     ):
         assert points[7321] in reduced(reducer, points, list(range(0, 10_000, 777)))
+
+
+def test_what_is_held_does_not_follow_the_length_of_a_series() -> None:
+    random = np.random.default_rng(20260101)
+    count, piece = 300_000, 5000
+    reducer = Lttb(points=4, count=count, most_held=2000)
+    most = 0
+    for first in range(0, count, piece):
+        times = np.arange(first, first + piece, dtype=np.int64) * STEP_NS
+        values = random.normal(20.0, 5.0, piece)
+        reducer.add(times, values, np.zeros(piece, dtype=np.int64))
+        held = [sum(len(part[0]) for part in one._pieces) for one in reducer._open.values()]
+        most = max(most, sum(held))
+    assert most <= 2 * 2000
+    assert len(reducer.points()) == 4
