@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.analysis.quality import EVERY_QUALITY, QualityFilter
+from api.analysis.streaming import kept_page
 from api.cursors import decode_cursor, encode_cursor
 from api.problems import InvalidParameterError
 from api.times import EARLIEST_NS, LATEST_NS
@@ -51,9 +53,16 @@ class ReadingQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_raw(
-    store: PointReader, query: ReadingQuery, *, limit: int, after: Position | None
+    store: PointReader,
+    query: ReadingQuery,
+    *,
+    limit: int,
+    after: Position | None,
+    quality: QualityFilter = EVERY_QUALITY,
 ) -> tuple[tuple[Reading, ...], Position | None]:
     """Return one page of stored values, and where it ended when there may be more.
+
+    A page of values that are chosen by quality may be shorter than `limit` and yet not the last.
 
     Raises:
         QueryTooLargeError: `limit` is above the bound.
@@ -65,16 +74,17 @@ def read_raw(
         )
     if not query.devices:
         return (), None
-    page = store.read(
-        Selection(
-            devices=query.devices,
-            quantities=query.quantities or tuple(CATALOGUE),
-            start_ns=query.start_ns,
-            end_ns=query.end_ns,
-        ),
-        limit=limit,
-        after=after,
+    selection = Selection(
+        devices=query.devices,
+        quantities=query.quantities or tuple(CATALOGUE),
+        start_ns=query.start_ns,
+        end_ns=query.end_ns,
     )
+    if quality.active:
+        return kept_page(
+            store, selection, quality, limit=limit, after=after, most_read=query.max_points
+        )
+    page = store.read(selection, limit=limit, after=after)
     return tuple(reading for reading in page.readings if reading.quantity in CATALOGUE), page.after
 
 
@@ -149,6 +159,13 @@ def checked_raw_cursor(text: str, *, asked: tuple[object, ...]) -> RawCursor:
     if not ordered or cursor.after.quantity not in CATALOGUE:
         raise InvalidParameterError("cursor", "says something impossible; start without a cursor")
     return cursor
+
+
+def quantities_of(
+    store: PointReader, query: ReadingQuery
+) -> list[tuple[tuple[str, ...], tuple[DeviceKey, ...]]]:
+    """Return which quantities are read of which devices: those asked for, or all that each has."""
+    return _groups(store, query)
 
 
 def _groups(

@@ -300,6 +300,12 @@ class ApiSettings(_Section):
     max_points: int = Field(
         100_000, ge=1, description="Values that one query may return or scan per series, at most."
     )
+    max_scanned: int = Field(
+        2_000_000,
+        ge=1,
+        description="Stored values that one query may read to compute its windows, at most, where "
+        "the store does not compute them.",
+    )
     page_size: int = Field(1000, ge=1, le=100_000, description="Rows of a page when none is asked.")
     compression: bool = Field(
         default=True, description="Compress answers of 2 KB and more for clients that accept gzip."

@@ -56,24 +56,22 @@ def read_batches(
     if not query.devices:
         return
     if windows is None:
-        for readings in _gathered(_raw(store, query, noted)):
+        whole = _over(query, query.devices, query.quantities or tuple(CATALOGUE))
+        for readings in _gathered(read_pages(store, whole, progress=noted)):
             yield batches.of_readings(readings)
         return
     for values in _windows(store, query, windows, noted):
         yield batches.of_windows(values)
 
 
-def _raw(
-    store: PointReader, query: ExportQuery, progress: Progress
+def read_pages(
+    store: PointReader, whole: Selection, *, progress: Progress
 ) -> Iterator[tuple[Reading, ...]]:
-    """Yield pages, some of them empty."""
-    start_ns, end_ns = max(query.start_ns, EARLIEST_NS), min(query.end_ns, LATEST_NS + 1)
-    whole = Selection(
-        devices=query.devices,
-        quantities=query.quantities or tuple(CATALOGUE),
-        start_ns=start_ns,
-        end_ns=end_ns,
-    )
+    """Yield all readings of a selection in the order of `PointReader.read`, as pages.
+
+    A page may be empty; none is larger than `BATCH_ROWS`.
+    """
+    start_ns, end_ns = max(whole.start_ns, EARLIEST_NS), min(whole.end_ns, LATEST_NS + 1)
     length = _FIRST_SLICE_NS
     at = start_ns
     while at < end_ns:

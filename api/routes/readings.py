@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.analysis.answers import plots_body, shown_rollups, windows_body
+from api.analysis.parameters import Refinements, chosen_aggregates
 from api.documentation import answers
 from api.parameters import CursorParameter, SiteFilter, instant_range, next_link, split_list
 from api.problems import InvalidParameterError
@@ -18,6 +19,7 @@ from api.reading_query import (
     read_windows,
 )
 from api.rendering import CSV_MEDIA_TYPE, raw_csv, raw_json, wants_csv, windows_csv, windows_json
+from api.schemas.plots import PLOT_EXAMPLE, PlotReadings
 from api.schemas.readings import (
     CSV_EXAMPLE,
     RAW_EXAMPLE,
@@ -25,6 +27,7 @@ from api.schemas.readings import (
     RawReadings,
     WindowReadings,
 )
+from api.schemas.several import SEVERAL_EXAMPLE, GroupReadings, SeveralReadings
 from api.selection import (
     DevicesParameter,
     QuantitiesParameter,
@@ -39,7 +42,13 @@ from storage.ports import Aggregate, Windows
 
 ROUTER = APIRouter(prefix="/v1/readings", tags=["readings"])
 
-_JSON = {"examples": {"raw": {"value": RAW_EXAMPLE}, "windows": {"value": WINDOWS_EXAMPLE}}}
+_EXAMPLES = {
+    "raw": RAW_EXAMPLE,
+    "plot": PLOT_EXAMPLE,
+    "windows": WINDOWS_EXAMPLE,
+    "aggregates": SEVERAL_EXAMPLE,
+}
+_JSON = {"examples": {name: {"value": value} for name, value in _EXAMPLES.items()}}
 _RESPONSES = answers(RAW_EXAMPLE, "query_too_large", "store_unavailable")
 _RESPONSES[200] = {
     "content": {
@@ -57,12 +66,13 @@ ShortText = Annotated[str | None, Query(max_length=64)]
 @ROUTER.get(
     "",
     summary="Read values",
-    response_model=RawReadings | WindowReadings,
+    response_model=RawReadings | PlotReadings | WindowReadings | GroupReadings | SeveralReadings,
     responses=_RESPONSES,
 )
 def read_readings(
     request: Request,
     services: ServicesDep,
+    refined: Annotated[Refinements, Depends()],
     *,
     devices: DevicesParameter = None,
     site: SiteFilter = None,
@@ -92,8 +102,13 @@ def read_readings(
         ),
     ] = None,
     aggregate: Annotated[
-        Aggregate | None,
-        Query(description="What is computed of each window; default mean.", examples=["mean"]),
+        list[str] | None,
+        Query(
+            description=f"What is computed of each window: {', '.join(Aggregate)}; default mean. "
+            "Several, repeated or comma-separated, are answered together.",
+            max_length=20,
+            examples=[["mean"]],
+        ),
     ] = None,
     percentile: Annotated[
         float | None,
@@ -123,7 +138,7 @@ def read_readings(
     ] = None,
     cursor: CursorParameter = None,
 ) -> Response:
-    """Return stored values of devices: raw and paged, or one value a window with gaps as null.
+    """Return stored values of devices: raw and paged, reduced for a plot, or one a window.
 
     Answers JSON, or CSV to `Accept: text/csv` (the next page then stands in the header `Link`).
     """
@@ -150,20 +165,42 @@ def read_readings(
         for name, value in (("aggregate", aggregate), ("percentile", percentile)):
             if value is not None:
                 raise InvalidParameterError(name, "needs windows: give every, such as every=1h")
-        asked = ("readings", split_list(devices), site, names, start, end)
+        refined.check_raw(paged=limit is not None or cursor is not None)
+        if refined.max_points is not None:
+            body = plots_body(services, query, refined, _range(query), as_csv=as_csv)
+            return _answer(body, CSV_MEDIA_TYPE if as_csv else "application/json")
+        asked: tuple[object, ...] = ("readings", split_list(devices), site, names, start, end)
+        if refined.quality.active:
+            asked = (*asked, refined.quality)
         return _raw(
-            request, services, query, asked=asked, limit=limit, cursor=cursor, as_csv=as_csv
+            request,
+            services,
+            query,
+            refined=refined,
+            asked=asked,
+            limit=limit,
+            cursor=cursor,
+            as_csv=as_csv,
         )
     for name, given in (("limit", limit), ("cursor", cursor)):
         if given is not None:
             raise InvalidParameterError(name, "pages raw values; with every there are no pages")
+    aggregates = chosen_aggregates(aggregate, percentile)
+    refined.check_windows(aggregates)
     windows = Windows(
         every=parse_every(every),
         zone=shown_in,
-        aggregate=_aggregate(aggregate, percentile),
+        aggregate=aggregates[0],
         percentile=percentile,
     )
-    return _windows(services, query, windows, as_csv=as_csv)
+    if len(aggregates) == 1 and not refined.refines_windows:
+        return _windows(services, query, windows, as_csv=as_csv)
+    body, rollups = windows_body(
+        services, query, windows, aggregates, refined, _range(query), as_csv=as_csv
+    )
+    if as_csv:
+        return _answer(body, CSV_MEDIA_TYPE, _rollups_header(rollups))
+    return _answer(body, "application/json")
 
 
 def _raw(
@@ -171,6 +208,7 @@ def _raw(
     services: Services,
     query: ReadingQuery,
     *,
+    refined: Refinements,
     asked: tuple[object, ...],
     limit: int | None,
     cursor: str | None,
@@ -183,7 +221,9 @@ def _raw(
         after = position.after
     api = services.settings.api
     rows = limit or min(api.page_size, api.max_points)
-    readings, ended = read_raw(services.store, query, limit=rows, after=after)
+    readings, ended = read_raw(
+        services.store, query, limit=rows, after=after, quality=refined.quality
+    )
     following = next_link(request, raw_cursor(query, ended, asked=asked))
     if as_csv:
         headers = {} if following is None else {"Link": f'<{following}>; rel="next"'}
@@ -196,10 +236,10 @@ def _windows(
     services: Services, query: ReadingQuery, windows: Windows, *, as_csv: bool
 ) -> Response:
     read = read_windows(services.store, services.rolled, query, windows)
-    rollups = None if read.rolled_ns is None else _rollups(*read.rolled_ns, zone=query.zone)
+    rollups = None if read.rolled_ns is None else shown_rollups(*read.rolled_ns, zone=query.zone)
     if as_csv:
-        headers = {} if rollups is None else {ROLLUPS: "; ".join(map("=".join, rollups.items()))}
-        return _answer(windows_csv(read.values, zone=query.zone), CSV_MEDIA_TYPE, headers)
+        body = windows_csv(read.values, zone=query.zone)
+        return _answer(body, CSV_MEDIA_TYPE, _rollups_header(rollups))
     head = {
         "kind": "windows",
         **_range(query),
@@ -211,16 +251,8 @@ def _windows(
     return _answer(windows_json(read.values, head, zone=query.zone), "application/json")
 
 
-def _rollups(start_ns: int, end_ns: int, *, zone: ZoneInfo) -> dict[str, str]:
-    return {"resolution": "1h", "start": in_zone(start_ns, zone), "end": in_zone(end_ns, zone)}
-
-
-def _aggregate(aggregate: Aggregate | None, percentile: float | None) -> Aggregate:
-    if (aggregate is Aggregate.PERCENTILE) == (percentile is None):
-        raise InvalidParameterError(
-            "percentile", "belongs to aggregate=percentile, and that one needs it"
-        )
-    return aggregate or Aggregate.MEAN
+def _rollups_header(rollups: dict[str, str] | None) -> dict[str, str]:
+    return {} if rollups is None else {ROLLUPS: "; ".join(map("=".join, rollups.items()))}
 
 
 def _range(query: ReadingQuery) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.analysis.filling import Fill
 from api.schemas import Schema
 from storage.ports import Aggregate
 
@@ -25,6 +26,9 @@ class WindowPoint(Schema):
     end: str = Field(description="End of the window, exclusive.")
     value: float | None = Field(description="The aggregate; null where nothing was measured.")
     count: int = Field(description="How many values the window holds.")
+    filled: bool = Field(
+        default=False, description="True for a value that was filled in: nothing was measured."
+    )
 
 
 class RawSeries(Schema):
@@ -78,6 +82,9 @@ class WindowReadings(Schema):
     percentile: float | None = Field(description="For the aggregate `percentile`.")
     rollups: Rollups | None = Field(
         description="Which part was computed from hourly roll-ups; null: all from raw values."
+    )
+    fill: Fill | None = Field(
+        default=None, description="What stands in windows without a value, when asked for."
     )
     series: list[WindowSeries]
 

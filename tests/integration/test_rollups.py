@@ -157,6 +157,20 @@ def rolled_bench(bench: Bench) -> Roller:
     return roller
 
 
+def test_groups_and_several_aggregates_come_from_roll_ups_too(bench: Bench) -> None:
+    rolled_bench(bench)
+    query = {"site": KEY.site, "from_": iso(START), "to": iso(NOW), "every": "1d"}
+    more = {"group_by": "site", "aggregate": "sum,count,mean"}
+    answer = bench.api.get("/v1/readings", **query, **more).json()
+    assert answer["rollups"]["end"] == "2027-01-15T09:00:00+01:00"
+    points = answer["series"][0]["points"]
+    assert sum(point["values"]["sum"] for point in points) == 100.0
+    assert {point["values"]["mean"] for point in points} == {1.0}
+    values = bench.api.get("/v1/readings", **query, **more, quality="good").json()
+    assert values["rollups"] is None  # the flags of values are not in roll-ups
+    assert values["series"] == answer["series"]
+
+
 def test_late_values_count_at_once_and_after_their_hour_is_rolled_up_again(bench: Bench) -> None:
     roller = rolled_bench(bench)
     bench.write(point(START + 50 * HOUR + 7, 10.0))
