@@ -79,8 +79,9 @@ def filled_values(
         answer[at] = values[before]
         return answer
     after = known[np.searchsorted(known, at, side="left")]
-    bounds = np.asarray(edges, dtype=np.int64) - edges[0]
-    twice_middle = (bounds[:-1] + bounds[1:]).astype(np.float64)
+    # an edge may lie beyond what int64 holds
+    bounds = np.array([edge - edges[0] for edge in edges], dtype=np.float64)
+    twice_middle = bounds[:-1] + bounds[1:]
     share = (twice_middle[at] - twice_middle[before]) / (twice_middle[after] - twice_middle[before])
     answer[at] = values[before] * (1.0 - share) + values[after] * share
     return answer

@@ -107,7 +107,7 @@ class Lttb:
             return self._chosen
         time, value, quality = (part[0] for part in self._waiting)
         while self._open:
-            self._choose(last=(float(_seconds(time, self._origin_ns)), float(value)))
+            self._choose(last=((int(time) - self._origin_ns) / NS_PER_S, float(value)))
         return [*self._chosen, (int(time), float(value), int(quality))]
 
     def _cut(self, count: int) -> Iterator[tuple[int, int, int]]:
@@ -138,7 +138,7 @@ class Lttb:
         mean = self._open[others[0]].mean() if others else last
         times, values, qualities = bucket.joined()
         before = self._chosen[-1]
-        x, y = float(_seconds(before[0], self._origin_ns)), before[1]
+        x, y = (before[0] - self._origin_ns) / NS_PER_S, before[1]
         to_x, to_y = mean or (x, y)
         areas = np.abs(
             (x - to_x) * (values - y) - (x - _seconds(times, self._origin_ns)) * (to_y - y)
@@ -147,8 +147,10 @@ class Lttb:
         self._chosen.append((int(times[at]), float(values[at]), int(qualities[at])))
 
 
-def _seconds(times: Ints | int, origin_ns: int) -> Floats:
-    return np.asarray(np.asarray(times, dtype=np.int64) - origin_ns, dtype=np.float64) / NS_PER_S
+def _seconds(times: Ints, origin_ns: int) -> Floats:
+    """Return seconds since the first value; the difference may be beyond what int64 holds."""
+    since = times.astype(np.uint64) - np.array([origin_ns], dtype=np.int64).astype(np.uint64)
+    return since.astype(np.float64) / NS_PER_S
 
 
 def _hull(x: Floats, y: Floats) -> Ints:

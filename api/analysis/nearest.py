@@ -41,19 +41,18 @@ def nearest_index(left: Ints, right: Ints, *, direction: Direction, tolerance_ns
     ).astype(np.int64)
     after = np.searchsorted(right, left, side="left").astype(np.int64)
     after = np.where(after < len(right), after, -1)
-    before = np.where(_near(left, right, before, tolerance_ns), before, -1)
-    after = np.where(_near(left, right, after, tolerance_ns), after, -1)
+    back = _apart(left, right[np.maximum(before, 0)])
+    ahead = _apart(right[np.maximum(after, 0)], left)
+    before = np.where((before >= 0) & (back <= tolerance_ns), before, -1)
+    after = np.where((after >= 0) & (ahead <= tolerance_ns), after, -1)
     if direction is Direction.BACKWARD:
         return before
     if direction is Direction.FORWARD:
         return after
-    back = left - right[np.maximum(before, 0)]
-    ahead = right[np.maximum(after, 0)] - left
     forward = (after >= 0) & ((before < 0) | (ahead < back))
     return np.where(forward, after, before)
 
 
-def _near(left: Ints, right: Ints, index: Ints, tolerance_ns: int) -> NDArray[np.bool_]:
-    distance = np.abs(right[np.maximum(index, 0)] - left)
-    near: NDArray[np.bool_] = (index >= 0) & (distance <= tolerance_ns)
-    return near
+def _apart(later: Ints, earlier: Ints) -> NDArray[np.uint64]:
+    """Return differences of instants: not below 0, but perhaps beyond what int64 holds."""
+    return later.astype(np.uint64) - earlier.astype(np.uint64)

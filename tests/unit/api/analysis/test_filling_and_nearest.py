@@ -49,6 +49,14 @@ def test_a_line_goes_through_the_middles_of_windows_of_different_length() -> Non
     assert values[1] == pytest.approx(60 * (middles[1] - middles[0]) / (middles[2] - middles[0]))
 
 
+def test_windows_may_begin_before_what_a_store_can_hold() -> None:
+    edges = [-(2**63) - 10**17, -(2**62), 2**62, 2**63 + 10**17]
+    present = np.array([True, False, True])
+    chosen = fillable(present, edges, fill=Fill.LINEAR, limit=FillLimit())
+    values = np.array([1.0, np.nan, 3.0])
+    assert filled_values(values, present, chosen, edges, fill=Fill.LINEAR)[1] == pytest.approx(2.0)
+
+
 @given(
     values=st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=40),
     how=st.sampled_from(list(Fill)),
@@ -72,6 +80,9 @@ def test_a_fill_stays_between_its_neighbours_and_changes_nothing_that_was_measur
             assert limit is not None
 
 
+INSTANT = st.integers(-50, 50) | st.sampled_from([-(2**63) + 2, -(2**62), 2**62, 2**63 - 2])
+
+
 def naive_nearest(left: int, right: list[int], direction: Direction, tolerance: int) -> int | None:
     fitting = [
         at
@@ -84,10 +95,10 @@ def naive_nearest(left: int, right: list[int], direction: Direction, tolerance: 
 
 
 @given(
-    left=st.lists(st.integers(-50, 50)),
-    right=st.lists(st.integers(-50, 50)),
+    left=st.lists(INSTANT),
+    right=st.lists(INSTANT),
     direction=st.sampled_from(list(Direction)),
-    tolerance=st.integers(0, 30),
+    tolerance=st.integers(0, 30) | st.sampled_from([2**62, 2**64, 10**24]),
 )
 def test_the_nearest_instant_is_found_as_by_looking_at_all(
     left: list[int], right: list[int], direction: Direction, tolerance: int

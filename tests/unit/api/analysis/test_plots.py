@@ -162,3 +162,11 @@ def test_what_is_held_does_not_follow_the_length_of_a_series() -> None:
         most = max(most, sum(held))
     assert most <= 2 * 2000
     assert len(reducer.points()) == 4
+
+
+def test_a_series_may_be_as_long_as_a_store_can_hold() -> None:
+    points = [(-(2**63) + 2, 1.0), (-(2**62), 5.0), (0, -9.0), (2**62, 9.0), (2**63 - 3, 2.0)]
+    found = reduced(Lttb(points=4, count=5), points, [2])
+    assert found == [points[0], points[1], points[2], points[4]]
+    columns = M4(points=4, start_ns=-(2**63) + 2, end_ns=2**63 - 2)
+    assert reduced(columns, points, [3]) == [points[0], points[2], points[3], points[4]]
