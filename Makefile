@@ -22,7 +22,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-annotate 
 # More arguments for the program behind a target: make test ARGS="-k spool -x"
 ARGS ?=
 
-.PHONY: help env run test test-servers test-compose benchmark benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
+.PHONY: help env run test test-servers test-compose benchmark benchmark-reads benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ benchmark-servers: env ## Build Telegraf too, which `make benchmark` compares wi
 
 benchmark: benchmark-servers ## Against Telegraf; formats, stores, latency, backlog (ARGS="telegraf" for one)
 	@$(BIN)/python -m benchmarks.ingest $(ARGS)
+
+benchmark-reads: env ## The API beside InfluxDB asked directly: a day raw, a month of hours, latest
+	@$(BIN)/python -m benchmarks.reads $(ARGS)
 
 benchmark-sustained: benchmark-servers ## Minutes at a steady rate, everything here, every message accounted for
 	@$(BIN)/python -m benchmarks.sustained $(ARGS)

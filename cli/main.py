@@ -15,6 +15,7 @@ from cli.exports.export import export
 from cli.exports.snapshots import snapshots_app
 from cli.keys import keys_app
 from cli.profiles import profiles_app
+from cli.query import query
 from cli.redecode import redecode
 from cli.rollups import rollups_app
 from cli.sinks import sinks_app
@@ -38,6 +39,7 @@ app.command()(capture)
 app.command()(decode)
 app.command()(publish)
 app.command()(redecode)
+app.command()(query)
 app.command()(export)
 app.command()(config)
 app.command()(completeness)

@@ -43,6 +43,19 @@ class Api:
         Raises:
             ApiError: the API cannot be reached, or refuses; the sentence is its own.
         """
+        found: dict[str, Any] = self._answer(method, path, **options).json()
+        return found
+
+    def ask_csv(self, path: str, **options: Any) -> tuple[str, str | None]:
+        """Return a page of CSV, and the address of the next one or None.
+
+        Raises:
+            ApiError: as `ask`.
+        """
+        answer = self._answer("GET", path, headers={"Accept": "text/csv"}, **options)
+        return answer.text, answer.links.get("next", {}).get("url")
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self._client.request(method, path, **options)
         except httpx.TransportError as error:
@@ -50,8 +63,7 @@ class Api:
             raise ApiError(f"the API at {where} cannot be reached: {error}; see --url") from None
         if not answer.is_success:
             raise ApiError(_said(answer))
-        found: dict[str, Any] = answer.json()
-        return found
+        return answer
 
     def wait(self, path: str, *, told: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Return a job or snapshot when it is done.
