@@ -23,6 +23,24 @@ _UNIT_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _NOT_FILLED = (Aggregate.COUNT, Aggregate.SUM)
 
 
+QualityParameter = Annotated[
+    list[str] | None,
+    Query(
+        description="Only values all of whose flags are named here; good names those without any.",
+        max_length=20,
+        examples=[["good"]],
+    ),
+]
+ExcludeQualityParameter = Annotated[
+    list[str] | None,
+    Query(
+        description="Only values that have none of these flags.",
+        max_length=20,
+        examples=[["late", "simulated"]],
+    ),
+]
+
+
 class Refinements:
     """The optional parameters of `/v1/readings` that change what is computed; a dependency."""
 
@@ -73,23 +91,8 @@ class Refinements:
                 examples=["m4"],
             ),
         ] = None,
-        quality: Annotated[
-            list[str] | None,
-            Query(
-                description="Only values all of whose flags are named here; good names those "
-                "without any.",
-                max_length=20,
-                examples=[["good"]],
-            ),
-        ] = None,
-        exclude_quality: Annotated[
-            list[str] | None,
-            Query(
-                description="Only values that have none of these flags.",
-                max_length=20,
-                examples=[["late", "simulated"]],
-            ),
-        ] = None,
+        quality: QualityParameter = None,
+        exclude_quality: ExcludeQualityParameter = None,
     ) -> None:
         self.group_by: tuple[GroupBy, ...] = chosen_groups(group_by)
         self.fill = fill

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.analysis.grouping import registered
 from api.analysis.joined import Across, JoinQuery, read_joined
 from api.analysis.nearest import Direction
-from api.analysis.parameters import parse_length
+from api.analysis.parameters import ExcludeQualityParameter, QualityParameter, parse_length
 from api.analysis.quality import chosen_quality
 from api.analysis.rendering import joined_csv, joined_json
 from api.documentation import answers
@@ -113,23 +113,8 @@ def read_joined_values(
             examples=["Africa/Tunis"],
         ),
     ] = None,
-    quality: Annotated[
-        list[str] | None,
-        Query(
-            description="Only values of both sides all of whose flags are named here; good names "
-            "those without any.",
-            max_length=20,
-            examples=[["good"]],
-        ),
-    ] = None,
-    exclude_quality: Annotated[
-        list[str] | None,
-        Query(
-            description="Only values of both sides that have none of these flags.",
-            max_length=20,
-            examples=[["late"]],
-        ),
-    ] = None,
+    quality: QualityParameter = None,
+    exclude_quality: ExcludeQualityParameter = None,
     limit: Annotated[
         int | None,
         Query(
@@ -142,7 +127,8 @@ def read_joined_values(
 ) -> Response:
     """Return the values of one quantity, each with the nearest ones in time of others.
 
-    Answers JSON, or CSV to `Accept: text/csv` (the next page then stands in the header `Link`).
+    Both sides are chosen by quality. Answers JSON, or CSV to `Accept: text/csv` (the next page then
+    stands in the header `Link`).
     """
     asked = JoinQuery(
         right=_right_quantities(left, right),
