@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from core.clock import NS_PER_HOUR
 from core.reading import DeviceKey
 from storage.backends.influxdb.query import Statement
 from storage.line_protocol import QUALITY
@@ -113,11 +114,16 @@ class Source(msgspec.Struct, frozen=True):
             offset_ns: whole hours.
         """
         function, of = FROM_HOURS[aggregate]
+        hourly = every_ns == NS_PER_HOUR
         columns = ", ".join(
-            f"{function}({_quoted(f'{name}_{of}')}) AS v{index}, "
+            f"{_quoted(f'{name}_{of}')} AS v{index}, {_quoted(f'{name}_count')} AS n{index}"
+            if hourly
+            else f"{function}({_quoted(f'{name}_{of}')}) AS v{index}, "
             f"sum({_quoted(f'{name}_count')}) AS n{index}"
             for index, name in enumerate(self.fields)
         )
+        if hourly:  # a row is a window as it stands: several times sooner than grouping
+            every_ns = 0
         each = f"time({every_ns}ns, {offset_ns}ns), " if every_ns else ""
         fill = " fill(none)" if every_ns else ""
         hours = msgspec.structs.replace(self, measurement=f"{self.measurement}{HOURS}")
