@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -66,9 +67,13 @@ def _access(url: str, **values: Any) -> Access:
 def _opened(access: Access) -> Iterator[Counted]:
     store = InfluxDBStore(access=access)
     counted = Counted(store=store, access=access, requests=[])
-    store._client.event_hooks["request"].append(
-        lambda request: counted.requests.append(request.url.path)
-    )
+    send = store._client._pool.urlopen
+
+    def counting(method: str, url: str, **options: Any) -> Any:
+        counted.requests.append(urlsplit(url).path)
+        return send(method, url, **options)
+
+    store._client._pool.urlopen = counting  # type: ignore[method-assign, assignment]
     try:
         yield counted
     finally:

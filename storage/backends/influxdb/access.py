@@ -6,13 +6,12 @@ import base64
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from core.errors import ConfigurationError
 from core.settings import Settings
+from storage.backends.influxdb.http import HttpClient
 
-_CONNECT_S = 5.0
 _VARIABLE = "store.url (PASSERELLE_STORE__URL)"
 
 
@@ -65,13 +64,12 @@ def access_of(settings: Settings) -> Access:
     )
 
 
-def new_client(access: Access) -> httpx.Client:
-    """Return a client that any thread may use; redirects are answers, not followed."""
+def new_client(access: Access) -> HttpClient:
+    """Return a client of the server."""
     headers = {"User-Agent": "passerelle"}
     if access.authorization is not None:
         headers["Authorization"] = access.authorization
-    timeout = httpx.Timeout(access.timeout_s, connect=min(_CONNECT_S, access.timeout_s))
-    return httpx.Client(base_url=access.url, headers=headers, timeout=timeout)
+    return HttpClient(url=access.url, headers=headers, timeout_s=access.timeout_s)
 
 
 def _compresses(setting: str, host: str) -> bool:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-import httpx
 import msgspec
 
+from storage.backends.influxdb.http import Answer as HttpAnswer
 from storage.ports import Retry
 
 LONGEST_WAIT_S = 300.0
@@ -59,51 +59,55 @@ class _Body(msgspec.Struct):
 Answer = Stored | Refused | TooLarge | Retry
 
 
-def answer_to_write(response: httpx.Response) -> Answer:
-    """Return what `response`, read to its end, says of the lines that were sent."""
-    if response.status_code == HTTPStatus.NO_CONTENT:
+def answer_to_write(response: HttpAnswer) -> Answer:
+    """Return what `response`, says of the lines that were sent."""
+    if response.status == HTTPStatus.NO_CONTENT:
         return Stored()
     reason = said(response)
-    if response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+    if response.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return TooLarge(reason)
     refusing = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
     message = _message(response)
-    if response.status_code in refusing and message is not None:
+    if response.status in refusing and message is not None:
         return Refused(message)
     return Retry(reason, after_s=retry_after_s(response))
 
 
-def said(response: httpx.Response) -> str:
+def said(response: HttpAnswer) -> str:
     """Return one sentence of what the server answered, and what to check."""
-    text = _message(response) or " ".join(response.text.split()) or response.reason_phrase
-    advice = _ADVICE.get(HTTPStatus(response.status_code), "") if _known(response) else ""
-    return f"InfluxDB answered {response.status_code}: {text[:_SHOWN]}{advice}"
+    text = _message(response) or " ".join(_text(response).split()) or response.reason
+    advice = _ADVICE.get(HTTPStatus(response.status), "") if _known(response) else ""
+    return f"InfluxDB answered {response.status}: {text[:_SHOWN]}{advice}"
 
 
-def retry_after_s(response: httpx.Response) -> float | None:
+def retry_after_s(response: HttpAnswer) -> float | None:
     """Return the seconds that `Retry-After` asks to wait (RFC 9110, 10.2.3), or None.
 
     A date is measured from the server's own `Date`, as clocks differ.
     """
-    text = response.headers.get("Retry-After", "").strip()
+    text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
         return min(float(text), LONGEST_WAIT_S)
     try:
         until = parsedate_to_datetime(text)
-        wait_s = (until - parsedate_to_datetime(response.headers["Date"])).total_seconds()
+        wait_s = (until - parsedate_to_datetime(response.headers["date"])).total_seconds()
     except (KeyError, TypeError, ValueError):
         return None
     return min(max(wait_s, 0.0), LONGEST_WAIT_S)
 
 
-def _known(response: httpx.Response) -> bool:
-    return response.status_code in set(HTTPStatus)
+def _known(response: HttpAnswer) -> bool:
+    return response.status in set(HTTPStatus)
 
 
-def _message(response: httpx.Response) -> str | None:
+def _text(response: HttpAnswer) -> str:
+    return response.body.decode(errors="replace")
+
+
+def _message(response: HttpAnswer) -> str | None:
     """Return the message of a body in InfluxDB's form: `message` in 2.x, `error` in 1.x."""
     try:
-        body = msgspec.json.decode(response.content, type=_Body)
+        body = msgspec.json.decode(response.body, type=_Body)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
     return body.message or body.error

@@ -6,13 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import httpx
 import msgspec
 
 from core.clock import NS_PER_HOUR, hour_of
 from core.errors import StoreUnavailableError
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
+from storage.backends.influxdb.http import HttpClient, NoAnswerError
 from storage.backends.influxdb.influxql import RETENTION, Source, every_device, sources
 from storage.backends.influxdb.query import QueryClient
 from storage.ports import HourCount
@@ -47,9 +47,7 @@ class InfluxDBHours:
         org: organisation (2.x).
     """
 
-    def __init__(
-        self, *, client: httpx.Client, queries: QueryClient, bucket: str, org: str
-    ) -> None:
+    def __init__(self, *, client: HttpClient, queries: QueryClient, bucket: str, org: str) -> None:
         self._client = client
         self._queries = queries
         self._bucket = bucket
@@ -88,18 +86,13 @@ class InfluxDBHours:
     def _found_buckets(self) -> list[_Bucket]:
         """Return the bucket as 2.x describes it; nothing of 1.x, or when it is not shown to us."""
         try:
-            answer = self._client.get(
-                "/api/v2/buckets", params={"name": self._bucket, "org": self._org}
-            )
-        except httpx.HTTPError as error:
-            text = str(error) or type(error).__name__
-            raise StoreUnavailableError(
-                f"InfluxDB at {self._client.base_url} does not answer: {text}"
-            ) from None
-        if not answer.is_success:
+            answer = self._client.get("/api/v2/buckets", {"name": self._bucket, "org": self._org})
+        except NoAnswerError as error:
+            raise StoreUnavailableError(str(error)) from None
+        if not answer.succeeded:
             return []
         try:
-            return msgspec.json.decode(answer.content, type=_Buckets).buckets
+            return msgspec.json.decode(answer.body, type=_Buckets).buckets
         except msgspec.MsgspecError:
             return []
 

@@ -178,24 +178,28 @@ class Source(msgspec.Struct, frozen=True):
         )
 
 
-def sources(devices: Sequence[DeviceKey], fields: dict[str, list[str]]) -> Iterator[Source]:
+def sources(
+    devices: Sequence[DeviceKey], fields: dict[str, list[str]], *, place: int = 0
+) -> Iterator[Source]:
     """Yield what to read for some devices and fields.
 
     Args:
         devices: each once.
         fields: quantities by category.
+        place: number of the first parameter: statements of one request share their parameters, so
+            those of different calls must not have the same numbers.
     """
     for first in range(0, len(devices), _DEVICES):
         some = devices[first : first + _DEVICES]
         parameters: dict[str, str] = {}
         by_site: dict[str, list[str]] = {}
-        for index, key in enumerate(some, start=first):
+        for index, key in enumerate(some, start=first + place):
             parameters[f"d{index}"] = key.device
             by_site.setdefault(key.site, []).append(f'"device" = $d{index}')
         parts = []
-        for index, (site, conditions) in enumerate(by_site.items()):
-            parameters[f"s{first + index}"] = site
-            parts.append(f'("site" = $s{first + index} AND ({" OR ".join(conditions)}))')
+        for index, (site, conditions) in enumerate(by_site.items(), start=first + place):
+            parameters[f"s{index}"] = site
+            parts.append(f'("site" = $s{index} AND ({" OR ".join(conditions)}))')
         condition = f"({' OR '.join(parts)})"
         for measurement, names in fields.items():
             only = some[0] if len(some) == 1 else None

@@ -1,7 +1,9 @@
 """InfluxQL over HTTP: statements sent, rows received as they come, nothing silently left out.
 
-Answers are asked for in chunks: whole answers may be cut short by a server's `max-row-limit`,
-chunked ones are not. A statement whose last chunk says `partial`, or that was not answered, is an
+Answers of any length are asked for in chunks of JSON: whole answers may be cut short by a server's
+`max-row-limit`, chunked ones are not. Answers that are known to be short are asked for whole, as
+MessagePack, which the server writes and we read sooner; one that was cut short is asked for in
+chunks after all. A statement whose last chunk says `partial`, or that was not answered, is an
 error. Names in conditions are bound parameters (`$name`), which 1.13 and 2.10 both take.
 """
 
@@ -9,14 +11,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
 import msgspec
 
 from core.errors import StoreUnavailableError
 from storage.backends.influxdb.answers import retry_after_s, said
+from storage.backends.influxdb.http import Answer, HttpClient, NoAnswerError
 
 _UNREPRESENTABLE = "unsupported value"
 _KINDS: Mapping[str, Any] = {
@@ -59,13 +63,14 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class UnrepresentableError(Exception):
-    """The answer holds an infinite number, which JSON cannot carry."""
+    """The answer holds an infinite number, which JSON cannot carry and no value is."""
 
 
 class _Series(msgspec.Struct):
     columns: tuple[str, ...] = ()
     tags: dict[str, str] = {}
-    values: msgspec.Raw = msgspec.Raw(b"[]")
+    values: msgspec.Raw = msgspec.Raw(b"")
+    partial: bool = False
 
 
 class _Result(msgspec.Struct):
@@ -81,6 +86,9 @@ class _Chunk(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
+_whole_decoder = msgspec.msgpack.Decoder(_Chunk)
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_MESSAGE_PACK = "application/x-msgpack"
 
 
 class QueryClient:
@@ -91,7 +99,7 @@ class QueryClient:
         database: database (1.x) or bucket (2.x).
     """
 
-    def __init__(self, *, client: httpx.Client, database: str) -> None:
+    def __init__(self, *, client: HttpClient, database: str) -> None:
         self._client = client
         self._database = database
 
@@ -102,47 +110,87 @@ class QueryClient:
             StoreUnavailableError: the server cannot be reached, refuses, or stops half-way.
             UnrepresentableError: see there.
         """
+        unanswered = set(range(len(statements)))
+        with (
+            self._understood(),
+            self._client.stream(
+                "/query",
+                self._form(statements, chunked=True),
+                {**_FORM, "Accept": "application/json"},
+            ) as (answer, pieces),
+        ):
+            _check(answer)
+            for line in _lines(pieces):
+                for result in _results(line):
+                    if not result.partial:
+                        unanswered.discard(result.statement_id)
+                    yield from _rows(result)
+        if unanswered:
+            raise StoreUnavailableError("InfluxDB cut its answer short")
+
+    def run_whole(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Return what `run` yields; for answers that are short.
+
+        An infinite number is returned as one.
+
+        Raises:
+            StoreUnavailableError: see `run`.
+            UnrepresentableError: see there; only of a server that writes no MessagePack.
+        """
+        with self._understood():
+            answer = self._client.post(
+                "/query", self._form(statements, chunked=False), {**_FORM, "Accept": _MESSAGE_PACK}
+            )
+            _check(answer)
+            packed = answer.headers.get("content-type", "").startswith(_MESSAGE_PACK)
+            results = (
+                _checked(_whole_decoder.decode(answer.body)) if packed else _results(answer.body)
+            )
+            answered = {one.statement_id for one in results if not _cut_short(one)}
+            if len(answered) == len(statements):
+                return [rows for one in results for rows in _rows(one, packed=packed)]
+        return list(self.run(statements))
+
+    def _form(self, statements: Sequence[Statement], *, chunked: bool) -> bytes:
+        parameters: dict[str, str] = {}
+        for statement in statements:
+            for name, value in statement.parameters.items():
+                if parameters.setdefault(name, value) != value:
+                    raise ValueError(f"two statements of one request give ${name} different values")
         form = {
             "q": ";".join(statement.text for statement in statements),
             "db": self._database,
             "epoch": "ns",
-            "chunked": "true",
-            "params": json.dumps(
-                {name: value for each in statements for name, value in each.parameters.items()}
-            ),
+            "chunked": "true" if chunked else "false",
+            "params": json.dumps(parameters),
         }
-        unanswered = set(range(len(statements)))
+        return urlencode(form).encode()
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
         try:
-            with self._client.stream(
-                "POST", "/query", data=form, headers={"Accept-Encoding": "identity"}
-            ) as response:
-                if not response.is_success:
-                    response.read()
-                    raise StoreUnavailableError(
-                        said(response), retry_after_s=retry_after_s(response)
-                    )
-                for line in _lines(response):
-                    for result in _results(line):
-                        if not result.partial:
-                            unanswered.discard(result.statement_id)
-                        yield from _rows(result)
-        except httpx.HTTPError as error:
-            text = str(error) or type(error).__name__
-            raise StoreUnavailableError(
-                f"InfluxDB at {self._client.base_url} does not answer: {text}"
-            ) from None
+            yield
+        except NoAnswerError as error:
+            raise StoreUnavailableError(str(error)) from None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StoreUnavailableError(
-                f"{self._client.base_url} does not answer as InfluxDB does: {error}"
+                f"{self._client.url} does not answer as InfluxDB does: {error}"
             ) from None
-        if unanswered:
-            raise StoreUnavailableError("InfluxDB cut its answer short")
 
 
-def _lines(response: httpx.Response) -> Iterator[bytes]:
+def _check(answer: Answer) -> None:
+    if not answer.succeeded:
+        raise StoreUnavailableError(said(answer), retry_after_s=retry_after_s(answer))
+
+
+def _cut_short(result: _Result) -> bool:
+    return result.partial or any(series.partial for series in result.series)
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the lines of a body: a line feed ends one, not what else Unicode calls a line end."""
     rest: list[bytes] = []
-    for piece in response.iter_bytes():
+    for piece in pieces:
         *whole, last = piece.split(b"\n")
         for line in whole:
             yield b"".join([*rest, line])
@@ -154,7 +202,10 @@ def _lines(response: httpx.Response) -> Iterator[bytes]:
 def _results(line: bytes) -> list[_Result]:
     if not line.strip():
         return []
-    chunk = _decoder.decode(line)
+    return _checked(_decoder.decode(line))
+
+
+def _checked(chunk: _Chunk) -> list[_Result]:
     for error in (chunk.error, *(result.error for result in chunk.results)):
         if error is None:
             continue
@@ -164,10 +215,14 @@ def _results(line: bytes) -> list[_Result]:
     return chunk.results
 
 
-def _rows(result: _Result) -> Iterator[Rows]:
+def _rows(result: _Result, *, packed: bool = False) -> Iterator[Rows]:
     for series in result.series:
         text = bytes(series.values)
-        if b"-0," in text or b"-0]" in text:
+        if not text:
+            values = []
+        elif packed:
+            values = _packed_decoder(series.columns).decode(text)
+        elif b"-0," in text or b"-0]" in text:
             values = _rows_with_signed_zeros(text, series.columns)
         else:
             values = _row_decoder(series.columns).decode(text)
@@ -176,9 +231,18 @@ def _rows(result: _Result) -> Iterator[Rows]:
 
 @lru_cache(maxsize=256)
 def _row_decoder(columns: tuple[str, ...]) -> msgspec.json.Decoder[list[tuple[Any, ...]]]:
+    return msgspec.json.Decoder(_row_type(columns))
+
+
+@lru_cache(maxsize=256)
+def _packed_decoder(columns: tuple[str, ...]) -> msgspec.msgpack.Decoder[list[tuple[Any, ...]]]:
+    return msgspec.msgpack.Decoder(_row_type(columns))
+
+
+def _row_type(columns: tuple[str, ...]) -> Any:
     kinds = tuple(_KINDS.get(name, float | None) for name in columns)
     row: Any = tuple.__class_getitem__(kinds)
-    return msgspec.json.Decoder(list[row])
+    return list[row]
 
 
 def _rows_with_signed_zeros(text: bytes, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:

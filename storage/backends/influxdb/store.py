@@ -14,6 +14,7 @@ from storage.backends.influxdb.query import QueryClient
 from storage.backends.influxdb.reader import InfluxDBReader
 from storage.backends.influxdb.rollups import InfluxDBRollups
 from storage.backends.influxdb.writer import InfluxDBWriter
+from storage.columns import ColumnRead, SeriesKey
 from storage.ports import (
     HourCount,
     Page,
@@ -91,6 +92,12 @@ class InfluxDBStore:
     ) -> bool | Retry:
         """See `RollupStore.roll_up`."""
         return self._rollups.roll_up(devices, category, start_ns=start_ns, end_ns=end_ns)
+
+    def read_columns(
+        self, series: Sequence[SeriesKey], *, start_ns: int, end_ns: int, rows: int
+    ) -> list[ColumnRead]:
+        """See `ColumnReader.read_columns`."""
+        return self._reader.read_columns(series, start_ns=start_ns, end_ns=end_ns, rows=rows)
 
     def ping(self) -> None:
         """See `PointReader.ping`."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Sequence
-
-import httpx
+from urllib.parse import urlencode
 
 from core.reading import Point
 from storage.backends.influxdb.answers import Answer, Stored, answer_to_write
+from storage.backends.influxdb.http import HttpClient, NoAnswerError
 from storage.backends.influxdb.settle import Unit, settle
 from storage.line_protocol import line_of
 from storage.ports import Rejected, Retry, Written
@@ -31,15 +31,14 @@ class InfluxDBWriter:
         compress: send gzip.
     """
 
-    def __init__(
-        self, *, client: httpx.Client, bucket: str, org: str, compress: bool = True
-    ) -> None:
+    def __init__(self, *, client: HttpClient, bucket: str, org: str, compress: bool = True) -> None:
         self._client = client
         self._compress = compress
         self._headers = {"Content-Type": "text/plain; charset=utf-8"}
         if compress:
             self._headers["Content-Encoding"] = "gzip"
-        self._parameters = {"bucket": bucket, "org": org, "precision": "ns"}
+        parameters = {"bucket": bucket, "org": org, "precision": "ns"}
+        self._path = f"/api/v2/write?{urlencode(parameters)}"
 
     def write(self, points: Sequence[Point]) -> Written | Retry:
         """See `PointWriter.write`."""
@@ -76,15 +75,9 @@ class InfluxDBWriter:
     def _post(self, lines: bytes) -> Answer:
         body = gzip.compress(lines, _LEVEL) if self._compress else lines
         try:
-            response = self._client.post(
-                "/api/v2/write",
-                params=self._parameters,
-                content=body,
-                headers=self._headers,
-            )
-        except httpx.HTTPError as error:
-            text = str(error) or type(error).__name__
-            return Retry(f"InfluxDB at {self._client.base_url} does not answer: {text}")
+            response = self._client.post(self._path, body, self._headers)
+        except NoAnswerError as error:
+            return Retry(str(error))
         return answer_to_write(response)
 
 

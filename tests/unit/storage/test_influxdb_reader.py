@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import struct
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from core.errors import StoreUnavailableError
 from core.reading import DeviceKey, Reading
 from storage.backends.influxdb.store import InfluxDBStore
+from storage.ports import Aggregate, Every, Windows
 from tests.contract.storage_data import T0, TEMPERATURE, everything, selection
 from tests.unit.storage.scripted_server import Asked, Reply, Scripted
 
@@ -30,12 +33,64 @@ def chunk(rows: list[list[Any]], *, partial: bool = False) -> bytes:
     return json.dumps({"results": [result]}).encode() + b"\n"
 
 
-def test_an_answer_may_come_in_many_chunks(server: Scripted, influxdb: InfluxDBStore) -> None:
-    body = b"".join(chunk([row(T0 + index, 1.5)], partial=index < 9) for index in range(10))
-    server.answer = lambda _: Reply(200, body)
-    assert len(everything(influxdb, selection(*DEVICES))) == 10
-    assert "chunked=true" in server.asked[0].body
+def packed(answer: dict[str, Any]) -> Reply:
+    return Reply(200, msgspec.msgpack.encode(answer), {"Content-Type": "application/x-msgpack"})
+
+
+def in_chunks(asked: Asked) -> bool:
+    return "chunked=true" in asked.body
+
+
+def test_a_short_answer_is_asked_for_whole_as_messagepack(
+    server: Scripted, influxdb: InfluxDBStore
+) -> None:
+    rows = [row(T0, 1.5), row(T0 + 1, -0.0)]
+    series = {"name": "environment", "columns": COLUMNS, "values": rows}
+    server.answer = lambda _: packed({"results": [{"statement_id": 0, "series": [series]}]})
+    found = everything(influxdb, selection(*DEVICES))
+    assert [struct.pack("<d", one.value) for one in found] == [
+        struct.pack("<d", value) for value in (1.5, -0.0)
+    ]
+    assert [one.headers["Accept"] for one in server.asked] == ["application/x-msgpack"]
     assert "epoch=ns" in server.asked[0].body
+
+
+@pytest.mark.parametrize("as_messagepack", [True, False])
+def test_an_answer_cut_short_is_asked_for_in_chunks(
+    server: Scripted, influxdb: InfluxDBStore, *, as_messagepack: bool
+) -> None:
+    chunks = [chunk([row(T0 + index, 1.5)], partial=index < 9) for index in range(10)]
+    first = packed(json.loads(chunks[0])) if as_messagepack else Reply(200, chunks[0])
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(200, b"".join(chunks)) if in_chunks(asked) else first
+
+    server.answer = answer
+    assert len(everything(influxdb, selection(*DEVICES))) == 10
+    assert [in_chunks(asked) for asked in server.asked] == [False, True]
+
+
+def test_a_sum_beyond_float64_is_computed_from_the_values(
+    server: Scripted, influxdb: InfluxDBStore
+) -> None:
+    columns = ["time", "v0", "n0"]
+    tags = {"site": "elgazala", "device": "thermo-1"}
+
+    def answer(asked: Asked) -> Reply:
+        if "mean" in asked.body:
+            rows: list[list[Any]] = [[T0, float("inf"), 2]]
+            series = {"columns": columns, "tags": tags, "values": rows}
+            return packed({"results": [{"statement_id": 0, "series": [series]}]})
+        rows = [[T0, 1e308], [T0 + 1, 1e308]]
+        series = {"columns": ["time", TEMPERATURE], "tags": tags, "values": rows}
+        return Reply(
+            200, json.dumps({"results": [{"statement_id": 0, "series": [series]}]}).encode()
+        )
+
+    server.answer = answer
+    windows = Windows(every=Every(1, "d"), zone=ZoneInfo("UTC"), aggregate=Aggregate.MEAN)
+    found = influxdb.aggregate(selection(DEVICES[0], start=T0, end=T0 + 10), windows)
+    assert [(one.value, one.count) for one in found if one.count] == [(1e308, 2)]
 
 
 @pytest.mark.parametrize(
@@ -51,12 +106,17 @@ def test_an_answer_may_come_in_many_chunks(server: Scripted, influxdb: InfluxDBS
         Reply(200, b'{"results":[{"statement_id":0,"error":"database not found: telemetry"}]}'),
         Reply(200, b'{"error":"timeout"}'),
         Reply(200, chunk([row(1.5, 1.0)])),  # type: ignore[arg-type]
+        Reply(200, b"\x81", {"Content-Type": "application/x-msgpack"}),
+        Reply(200, b"", {"Content-Type": "application/x-msgpack"}),
+        Reply(200, b"\xa4oops", {"Content-Type": "application/x-msgpack"}),
+        packed({"results": [{"statement_id": 0, "error": "database not found: telemetry"}]}),
+        packed({"error": "timeout"}),
         Reply(302, headers={"Location": "/login"}),
         Reply(401, b'{"error":"unauthorized"}'),
         Reply(500, b"\xff"),
         Reply(0),
     ],
-    ids=lambda reply: f"{reply.status}-{len(reply.body)}-{reply.missing}",
+    ids=lambda reply: f"{reply.status}-{len(reply.body)}-{reply.missing}-{len(reply.headers)}",
 )
 def test_what_is_not_a_whole_answer_is_an_error(
     server: Scripted, influxdb: InfluxDBStore, reply: Reply
