@@ -1,5 +1,13 @@
 """The registry: sites, devices, profiles, keys, accounts. SQLite by default, PostgreSQL beyond."""
 
+from devices.registry.access_records import (
+    Actor,
+    AuditEntry,
+    AuditEvent,
+    AuditFilter,
+    AuditOutcome,
+    User,
+)
 from devices.registry.errors import RegistryUnavailableError
 from devices.registry.exports import ExportKind, ExportRecord, ExportState
 from devices.registry.inventory import ImportResult
@@ -22,7 +30,12 @@ from devices.registry.records import (
 from devices.registry.registry import Registry
 
 __all__ = [
+    "Actor",
     "ApiKey",
+    "AuditEntry",
+    "AuditEvent",
+    "AuditFilter",
+    "AuditOutcome",
     "Binding",
     "DeadLetter",
     "DeadLetterState",
@@ -41,5 +54,6 @@ __all__ = [
     "Registry",
     "RegistryUnavailableError",
     "Site",
+    "User",
     "WorkerStatus",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +43,7 @@ class LedgerRepository:
         self,
         *,
         site: str | None = None,
+        sites: Collection[str] | None = None,
         device: str | None = None,
         start_hour: int | None = None,
         end_hour: int | None = None,
@@ -53,6 +54,7 @@ class LedgerRepository:
 
         Args:
             site: only this site.
+            sites: only these sites; None: all.
             device: only this device.
             start_hour: first hour, inclusive, seconds since the epoch.
             end_hour: last hour, exclusive.
@@ -63,6 +65,7 @@ class LedgerRepository:
         query = _filtered(
             select(*key, *_sums()).group_by(*key).order_by(*key),
             site=site,
+            sites=sites,
             device=device,
             start_hour=start_hour,
             end_hour=end_hour,
@@ -81,6 +84,7 @@ class LedgerRepository:
         self,
         *,
         site: str | None = None,
+        sites: Collection[str] | None = None,
         device: str | None = None,
         start_hour: int | None = None,
         end_hour: int | None = None,
@@ -91,6 +95,7 @@ class LedgerRepository:
 
         Args:
             site: only this site.
+            sites: only these sites; None: all.
             device: only this device.
             start_hour: first hour, inclusive, seconds since the epoch.
             end_hour: last hour, exclusive.
@@ -101,6 +106,7 @@ class LedgerRepository:
         query = _filtered(
             select(*key, *_sums()).group_by(*key).order_by(*key),
             site=site,
+            sites=sites,
             device=device,
             start_hour=start_hour,
             end_hour=end_hour,
@@ -152,13 +158,19 @@ class LedgerRepository:
         self,
         *,
         site: str | None = None,
+        sites: Collection[str] | None = None,
         device: str | None = None,
         start_hour: int | None = None,
         end_hour: int | None = None,
     ) -> LedgerRow:
         """Return the sum of the rows that `read` would return."""
         query = _filtered(
-            select(*_sums()), site=site, device=device, start_hour=start_hour, end_hour=end_hour
+            select(*_sums()),
+            site=site,
+            sites=sites,
+            device=device,
+            start_hour=start_hour,
+            end_hour=end_hour,
         )
         with self._database.read() as connection:
             row = connection.execute(query).mappings().one()
@@ -218,9 +230,12 @@ def _filtered(
     device: str | None,
     start_hour: int | None,
     end_hour: int | None,
+    sites: Collection[str] | None = None,
 ) -> Select[Any]:
     if site is not None:
         query = query.where(ledger.c.site.in_(account_names(site)))
+    if sites is not None:
+        query = query.where(ledger.c.site.in_(sorted(sites)))
     if device is not None:
         query = query.where(ledger.c.device.in_(account_names(device)))
     if start_hour is not None:

@@ -52,6 +52,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, wait_s: float = WAIT_S) -> None:
+        self.writes = 0
         parsed = _parsed(url)
         self.kind = parsed.get_backend_name()
         self.file: Path | None = None
@@ -100,8 +101,11 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 connection.execution_options(registry_writes=writes)
-                with connection.begin():
-                    yield connection
+                try:
+                    with connection.begin():
+                        yield connection
+                finally:
+                    self.writes += writes
         except IntegrityError as error:
             raise ConflictError(f"the registry refuses it: {_told(error)}") from None
         except DataError as error:

@@ -121,7 +121,7 @@ class ExportRepository:
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:
-            raise NotFoundError(f"there is no {kind.value} {export[:80]!r}")
+            raise unknown_export(export, kind=kind)
         return _record(row)
 
     def list(
@@ -214,6 +214,11 @@ class ExportRepository:
         )
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
+
+
+def unknown_export(export: str, *, kind: ExportKind) -> NotFoundError:
+    """Return what is said of a job or a snapshot that does not exist."""
+    return NotFoundError(f"there is no {kind.value} {export[:80]!r}")
 
 
 def _before(created_ns: int, export: str) -> ColumnElement[bool]:

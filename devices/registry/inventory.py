@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from devices.registry import aliases, enrolment
 from devices.registry.database import Database, bump, lowered
 from devices.registry.device_fields import check_device
 from devices.registry.records import Device
+from devices.registry.remembered import Remembered
 from devices.registry.rows import insert_rows
 from devices.registry.tables import devices, sites
 from devices.registry.text import storable
@@ -33,14 +34,16 @@ class ImportResult(msgspec.Struct, frozen=True):
 class DeviceRepository:
     """The devices of the registry."""
 
-    def __init__(self, database: Database, *, clock: Clock) -> None:
+    def __init__(self, database: Database, *, clock: Clock, remembered: Remembered) -> None:
         self._database = database
+        self._remembered = remembered
         self._clock = clock
 
     def list(
         self,
         *,
         site: str | None = None,
+        sites: Collection[str] | None = None,
         profile: str | None = None,
         building: str | None = None,
         zone: str | None = None,
@@ -52,6 +55,7 @@ class DeviceRepository:
 
         Args:
             site: only those of this site.
+            sites: only those of these sites; None: of all.
             profile: only those of this profile.
             building: only those in this building.
             zone: only those in this zone.
@@ -68,6 +72,8 @@ class DeviceRepository:
         ):
             if wanted is not None:
                 query = query.where(column == storable(wanted))
+        if sites is not None:
+            query = query.where(devices.c.site.in_(sorted(sites)))
         if after is not None:
             query = query.where(devices.c.id > storable(after))
         with self._database.read() as connection:
@@ -87,6 +93,14 @@ class DeviceRepository:
         """Return every device, by id."""
         with self._database.read() as connection:
             return _all(connection)
+
+    def recent(self, device: str) -> Device:
+        """Return one device as it was a moment ago (`devices.registry.remembered`).
+
+        Raises:
+            NotFoundError: there was none of that id.
+        """
+        return self._remembered.row("device", device, self.get)
 
     def get(self, device: str) -> Device:
         """Return one device.
@@ -269,8 +283,13 @@ def _get(connection: Connection, device: str) -> Device:
     query = select(devices).where(devices.c.id == storable(device))
     row = connection.execute(query).mappings().first()
     if row is None:
-        raise NotFoundError(f"there is no device {device[:80]!r}; see /v1/devices")
+        raise unknown_device(device)
     return _device(row)
+
+
+def unknown_device(device: str) -> NotFoundError:
+    """Return what is said of a device that does not exist."""
+    return NotFoundError(f"there is no device {device[:80]!r}; see /v1/devices")
 
 
 def _all(connection: Connection) -> list[Device]:

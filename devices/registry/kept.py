@@ -1,8 +1,9 @@
-"""What is kept beside the store: the newest value of every series, and hours to roll up.
+"""What is kept beside the store: newest values, hours to roll up, and who had late values.
 
 Workers tell both from the points that the store confirmed. A newest value is replaced only by one
 of the same instant or a later one, so workers may tell in any order and twice. A marked hour stays
-until somebody has rolled it up and nobody marked it since.
+until somebody has rolled it up and nobody marked it since. A device of which an hour is marked that
+is over is noted as late: readers that keep past hours at hand drop what they have of it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import msgspec
 from sqlalchemy import Connection, and_, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from core.clock import NS_PER_S, Clock
 from core.reading import DeviceKey, Reading
 from devices.registry.database import Database
 from devices.registry.rows import upsert
-from devices.registry.tables import kept_state, latest_values, marked_hours
+from devices.registry.tables import kept_state, late_devices, latest_values, marked_hours
 
 LATEST_FILLED = "latest_filled"
 """Noted number: 1 when the newest values of every device are known."""
@@ -61,13 +63,32 @@ class Newest(msgspec.Struct, frozen=True):
 
 
 _TURN, _FORGOTTEN = "turn", "forgotten"
+_LATE_TURN, _ANEW = "late_turn", "anew"
+_OVER_S = 1800
+"""How long after its end an hour is over, seconds: half of what readers wait, as clocks differ."""
+_HOUR_S = 3600
+
+
+class Late(msgspec.Struct, frozen=True):
+    """Which devices had values stored in hours that were over.
+
+    Attributes:
+        turn: number of the last telling that is in it.
+        anew: how often nobody knew any more what had changed: keep nothing from before.
+        devices: those that were told of after the turn asked for.
+    """
+
+    turn: int
+    anew: int
+    devices: tuple[DeviceKey, ...]
 
 
 class KeptRepository:
-    """Newest values and marked hours."""
+    """Newest values, marked hours and late devices."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def tell(self, values: Iterable[Reading], marks: Iterable[Mark]) -> None:
         """Take newest values and hours that changed; told twice, they change nothing more."""
@@ -100,6 +121,13 @@ class KeptRepository:
                 },
                 where=latest.excluded.time_ns >= latest_values.c.time_ns,
             )
+            if late := self._over(marked):
+                turn = _counted(connection, _LATE_TURN)
+                upsert(
+                    connection,
+                    late_devices,
+                    [{"site": site, "device": device, "turn": turn} for site, device in late],
+                )
             mark = insert(marked_hours).on_conflict_do_update(
                 index_elements=["site", "device", "category", "hour"],
                 set_={"version": marked_hours.c.version + 1},
@@ -107,6 +135,24 @@ class KeptRepository:
             for statement, some in ((latest, rows), (mark, marked)):
                 for start in range(0, len(some), _ROWS):
                     connection.execute(statement, some[start : start + _ROWS])
+
+    def late(self, *, after_turn: int) -> Late:
+        """Return which devices had values stored in hours that were over, after a turn."""
+        columns = late_devices.c
+        devices = select(columns.site, columns.device).where(columns.turn > after_turn)
+        states = select(kept_state.c.name, kept_state.c.value).where(
+            kept_state.c.name.in_((_LATE_TURN, _ANEW))
+        )
+        with self._database.read() as connection:
+            state = {name: int(value) for name, value in connection.execute(states)}
+            turn = state.get(_LATE_TURN, 0)
+            rows = connection.execute(devices).all() if turn > after_turn else []
+        return Late(turn, state.get(_ANEW, 0), tuple(DeviceKey(*row) for row in rows))
+
+    def _over(self, marked: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+        """Return the devices of marked hours that are over, in order."""
+        before_s = self._clock.now_ns() // NS_PER_S - _HOUR_S - _OVER_S
+        return sorted({(one["site"], one["device"]) for one in marked if one["hour"] <= before_s})
 
     def latest(self, *, after_turn: int = 0) -> Newest:
         """Return the newest values, or those that were told after a turn."""
@@ -233,6 +279,8 @@ class KeptRepository:
         """
         self.note(ROLLED_FROM, from_hour)
         self.note(LATEST_FILLED, 0)
+        with self._database.write() as connection:
+            _counted(connection, _ANEW)
 
     def note(self, name: str, value: int) -> None:
         """Note a number."""

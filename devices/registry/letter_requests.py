@@ -246,7 +246,7 @@ def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, l
     by_worker: dict[str, list[str]] = {}
     for letter in letters:
         if letter not in found:
-            raise NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
+            raise unknown_letter(letter)
         worker, state = found[letter]
         if state != DeadLetterState.OPEN:
             raise ConflictError(
@@ -254,6 +254,11 @@ def _open_letters(connection: Connection, letters: Sequence[str]) -> dict[str, l
             )
         by_worker.setdefault(worker, []).append(letter)
     return by_worker
+
+
+def unknown_letter(letter: str) -> NotFoundError:
+    """Return what is said of a dead letter that does not exist."""
+    return NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
 
 
 def _outcomes(request: LetterRequest) -> str:

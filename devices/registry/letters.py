@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import LargeBinary, Select, func, literal, select, tuple_
 
-from core.errors import NotFoundError
-from devices.registry.letter_requests import LetterRequestRepository, conditions
+from devices.registry.letter_requests import (
+    LetterRequestRepository,
+    conditions,
+    unknown_letter,
+)
 from devices.registry.records import DeadLetter, LetterFilter
 from devices.registry.rows import upsert
 from devices.registry.tables import NAME, SLUG, dead_letters
 from devices.registry.text import account_name, clipped, storable
 
+_CHUNK = 400
 _LONGEST_WHY = 1000
 _NO_PAYLOAD = literal(b"", LargeBinary).label("payload")
 
@@ -38,7 +42,7 @@ class DeadLetterRepository(LetterRequestRepository):
             query = select(dead_letters).where(dead_letters.c.id == storable(letter))
             row = connection.execute(query).mappings().first()
         if row is None:
-            raise NotFoundError(f"there is no dead letter {letter[:80]!r}; see /v1/dead-letters")
+            raise unknown_letter(letter)
         return _letter(row)
 
     def exists(self, letter: str) -> bool:
@@ -46,6 +50,19 @@ class DeadLetterRepository(LetterRequestRepository):
         query = select(dead_letters.c.id).where(dead_letters.c.id == storable(letter))
         with self._database.read() as connection:
             return connection.execute(query).first() is not None
+
+    def sites_of(self, letters: Sequence[str]) -> dict[str, str]:
+        """Return the site of each of the dead letters that exist, by id."""
+        columns = dead_letters.c
+        found: dict[str, str] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(letters), _CHUNK):
+                named = {storable(one): one for one in letters[start : start + _CHUNK]}
+                rows = connection.execute(
+                    select(columns.id, columns.site).where(columns.id.in_(list(named)))
+                )
+                found.update({named[key]: site for key, site in rows})
+        return found
 
     def list(
         self,
@@ -90,6 +107,7 @@ class DeadLetterRepository(LetterRequestRepository):
         self,
         wanted: LetterFilter,
         *,
+        sites: Collection[str] | None = None,
         state: str | None = None,
         after: str | None = None,
         limit: int = 1000,
@@ -99,6 +117,7 @@ class DeadLetterRepository(LetterRequestRepository):
 
         Args:
             wanted: which.
+            sites: only of these sites; None: of all.
             state: only this state.
             after: id at which the page before ended; nothing is older than an unknown one.
             limit: most letters to return.
@@ -113,6 +132,8 @@ class DeadLetterRepository(LetterRequestRepository):
             .order_by(*(column.desc() for column in order))
             .limit(limit)
         )
+        if sites is not None:
+            query = query.where(columns.site.in_(sorted(sites)))
         if state is not None:
             query = query.where(columns.state == storable(state))
         with self._database.read() as connection:
@@ -134,13 +155,19 @@ class DeadLetterRepository(LetterRequestRepository):
             return {row.id: row.state for row in rows}
 
     def counts(
-        self, wanted: LetterFilter | None = None, *, state: str | None = None
+        self,
+        wanted: LetterFilter | None = None,
+        *,
+        sites: Collection[str] | None = None,
+        state: str | None = None,
     ) -> dict[tuple[str, str], int]:
-        """Return how many there are, by (reason, state)."""
+        """Return how many there are, by (reason, state); arguments as of `find`."""
         key = (dead_letters.c.reason, dead_letters.c.state)
         query: Select[Any] = select(*key, func.count()).group_by(*key)
         if wanted is not None:
             query = query.where(*conditions(wanted))
+        if sites is not None:
+            query = query.where(dead_letters.c.site.in_(sorted(sites)))
         if state is not None:
             query = query.where(dead_letters.c.state == storable(state))
         with self._database.read() as connection:

@@ -13,6 +13,7 @@ from core.errors import ConfigurationError, ConflictError, NotFoundError
 from core.identity import checked_slug
 from devices.registry.database import Database, bump
 from devices.registry.records import Site
+from devices.registry.remembered import Remembered
 from devices.registry.rows import insert_rows
 from devices.registry.tables import sites
 from devices.registry.text import check_text, storable
@@ -28,8 +29,9 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 class SiteRepository:
     """The sites of the registry."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, remembered: Remembered) -> None:
         self._database = database
+        self._remembered = remembered
 
     def list(self) -> list[Site]:
         """Return every site, by id."""
@@ -43,11 +45,14 @@ class SiteRepository:
         Raises:
             NotFoundError: there is none of that name.
         """
+        return self._remembered.row("site", site, self._read)
+
+    def _read(self, site: str) -> Site:
         with self._database.read() as connection:
             query = select(sites).where(sites.c.id == storable(site))
             row = connection.execute(query).mappings().first()
         if row is None:
-            raise NotFoundError(f"there is no site {site[:80]!r}; see /v1/sites")
+            raise unknown_site(site)
         return _site(row)
 
     def add(self, site: Site) -> Site:
@@ -98,6 +103,11 @@ def check_site(site: Site) -> Site:
             f"site {site.id}: country must be two capital letters (ISO 3166-1), such as TN"
         )
     return site
+
+
+def unknown_site(site: str) -> NotFoundError:
+    """Return what is said of a site that does not exist."""
+    return NotFoundError(f"there is no site {site[:80]!r}; see /v1/sites")
 
 
 def _known(connection: Connection) -> frozenset[str]:

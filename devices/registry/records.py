@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from core.access import Grant, Permission
+
 
 class Site(msgspec.Struct, frozen=True):
     """A pilot site.
@@ -102,6 +104,12 @@ class ApiKey(msgspec.Struct, frozen=True):
         created_ns: when it was made.
         revoked_ns: when it was revoked, or None.
         last_used_ns: when it was last used (to the minute), or None.
+        grants: what it may do; of a key of a user: the user's, if it has none of its own.
+        user: the user it belongs to, or None.
+        within: for a key of a user: what the user may do; the key never does more.
+        scopes: the only permissions that it uses, or None: all that it has.
+        expires_ns: from when on it is useless, or None.
+        rotated_from: the key that it replaces, or None.
     """
 
     id: str
@@ -109,6 +117,16 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_ns: int
     revoked_ns: int | None = None
     last_used_ns: int | None = None
+    grants: tuple[Grant, ...] = ()
+    user: str | None = None
+    within: tuple[Grant, ...] | None = None
+    scopes: frozenset[Permission] | None = None
+    expires_ns: int | None = None
+    rotated_from: str | None = None
+
+    def expired(self, now_ns: int) -> bool:
+        """Tell whether its time is over."""
+        return self.expires_ns is not None and now_ns >= self.expires_ns
 
 
 class LedgerRow(msgspec.Struct, frozen=True):

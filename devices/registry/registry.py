@@ -9,6 +9,7 @@ from sqlalchemy import select
 from core.clock import Clock
 from devices.registry.accounts import LedgerRepository, WorkerRepository
 from devices.registry.answered import AnsweredWriteRepository
+from devices.registry.audit import AuditRepository
 from devices.registry.database import Database
 from devices.registry.exports import ExportRepository
 from devices.registry.inventory import DeviceRepository
@@ -20,7 +21,9 @@ from devices.registry.migrate import migrate
 from devices.registry.places import SiteRepository
 from devices.registry.profiles import ProfileRepository
 from devices.registry.records import Binding, ProfileVersion
+from devices.registry.remembered import Remembered
 from devices.registry.tables import revision
+from devices.registry.users import UserRepository
 
 
 class Registry:
@@ -33,6 +36,8 @@ class Registry:
         devices: the devices and their aliases.
         profiles: the profiles and their topics.
         keys: the API keys.
+        users: the users.
+        audit: what was read of vital signs, refused, or changed of who may what.
         ledger: the workers' ledgers.
         dead_letters: the workers' dead letters, and replays.
         workers: the workers' signs of life.
@@ -44,16 +49,19 @@ class Registry:
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
-        self.sites = SiteRepository(database)
-        self.devices = DeviceRepository(database, clock=clock)
+        self._remembered = Remembered(database, clock=clock)
+        self.sites = SiteRepository(database, remembered=self._remembered)
+        self.devices = DeviceRepository(database, clock=clock, remembered=self._remembered)
         self.profiles = ProfileRepository(database, clock=clock)
         self.keys = KeyRepository(database, clock=clock)
+        self.users = UserRepository(database, clock=clock)
+        self.audit = AuditRepository(database, clock=clock)
         self.ledger = LedgerRepository(database)
         self.dead_letters = DeadLetterRepository(database, clock=clock)
         self.workers = WorkerRepository(database)
         self.answered = AnsweredWriteRepository(database, clock=clock)
         self.exports = ExportRepository(database)
-        self.kept = KeptRepository(database)
+        self.kept = KeptRepository(database, clock=clock)
         self.leases = LeaseRepository(database, clock=clock)
 
     @classmethod
@@ -87,6 +95,10 @@ class Registry:
         """Return a number that grows with each change of sites, devices, profiles or bindings."""
         with self._database.read() as connection:
             return int(connection.execute(select(revision.c.value)).scalar() or 0)
+
+    def recent_revision(self) -> int:
+        """Return `revision` as it was a moment ago (`devices.registry.remembered`)."""
+        return self._remembered.revision()
 
     def close(self) -> None:
         """Close every connection."""

@@ -38,6 +38,8 @@ NAME = 200
 """Longest name of anything, characters."""
 SLUG = 64
 """Longest slug, characters."""
+SUBJECT = 500
+"""Longest name of somebody at an identity provider, characters."""
 
 
 def _key(length: int) -> String:
@@ -110,6 +112,56 @@ api_keys = Table(
     Column("created_ns", BigInteger, nullable=False),
     Column("revoked_ns", BigInteger),
     Column("last_used_ns", BigInteger),
+    Column("user", String(SLUG)),
+    Column("scopes", Text),
+    Column("expires_ns", BigInteger),
+    Column("rotated_from", String(SLUG)),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", _key(SLUG), primary_key=True),
+    Column("name", String(NAME), nullable=False),
+    Column("subject", String(SUBJECT), unique=True),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("disabled_ns", BigInteger),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("kind", _key(8), primary_key=True),
+    Column("holder", _key(SLUG), primary_key=True),
+    Column("role", _key(16), primary_key=True),
+    Column("site", _key(SLUG), primary_key=True),
+    Column("domain", _key(16), primary_key=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("time_ns", BigInteger, nullable=False, index=True),
+    Column("event", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor", String(SUBJECT), nullable=False),
+    Column("actor_name", String(NAME), nullable=False),
+    Column("address", String(NAME), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("route", String(NAME), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("permission", String(SLUG), nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("devices", Integer, nullable=False),
+    Column("quantities", Text, nullable=False),
+    Column("start_ns", BigInteger),
+    Column("end_ns", BigInteger),
+    Column("rows", BigInteger, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("chain", String(64), nullable=False),
 )
 
 ledger = Table(
@@ -258,6 +310,14 @@ marked_hours = Table(
     Column("category", _key(SLUG), primary_key=True),
     Column("hour", BigInteger, primary_key=True, autoincrement=False, index=True),
     Column("version", BigInteger, nullable=False),
+)
+
+late_devices = Table(
+    "late_devices",
+    metadata,
+    Column("site", _key(SLUG), primary_key=True),
+    Column("device", _key(SLUG), primary_key=True),
+    Column("turn", BigInteger, nullable=False, index=True),
 )
 
 kept_state = Table(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from core.access import EVERYTHING
 from core.clock import ManualClock
 from core.errors import ConfigurationError, ConflictError, NotFoundError
 from devices.registry import Binding, Device, Registry, Site
@@ -446,7 +447,7 @@ def test_the_revision_grows_with_every_change_and_with_nothing_else(registry: Re
         lambda: devices.update(device("d-1", name="new")),
         lambda: devices.set_aliases("elgazala", PROFILE, {"a": "1"}),
         lambda: profiles.put(profile_version(source="new\n")),
-        lambda: registry.keys.create("key"),
+        lambda: registry.keys.create("key", grants=EVERYTHING),
         registry.migrate,
         registry.ping,
         registry.devices.all,

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from core.access import EVERYTHING
 from core.clock import NS_PER_S, ManualClock
 from core.errors import ConfigurationError, ConflictError, NotFoundError
 from devices.registry import DeadLetter, LedgerRow, Registry, WorkerStatus
@@ -386,7 +387,7 @@ def test_the_last_sign_of_life_of_each_worker_is_kept(registry: Registry) -> Non
 
 
 def test_a_key_is_shown_once_and_kept_as_a_hash(registry: Registry) -> None:
-    plain, key = registry.keys.create("  a researcher ")
+    plain, key = registry.keys.create("  a researcher ", grants=EVERYTHING)
     prefix, identifier, secret = plain.split("_")
     assert (prefix, identifier, key.name) == ("psl", key.id, "a researcher")
     assert len(bytes.fromhex(secret)) * 8 >= 256
@@ -394,12 +395,12 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(registry: Registry) -> None:
         [row] = connection.execute(select(api_keys)).all()
     assert hashlib.sha256(secret.encode()).hexdigest() in row
     assert secret not in str(row)
-    assert registry.keys.create("a researcher")[0] != plain
+    assert registry.keys.create("a researcher", grants=EVERYTHING)[0] != plain
 
 
 def test_only_the_very_key_is_accepted(registry: Registry) -> None:
-    plain, key = registry.keys.create("a")
-    other, _ = registry.keys.create("b")
+    plain, key = registry.keys.create("a", grants=EVERYTHING)
+    other, _ = registry.keys.create("b", grants=EVERYTHING)
     assert registry.keys.verify(plain) == key
     wrong = [
         "", "psl", "psl__", plain[:-1], plain + "0", plain.upper(), f" {plain}", plain + "\x00",
@@ -412,7 +413,7 @@ def test_only_the_very_key_is_accepted(registry: Registry) -> None:
 
 
 def test_a_revoked_key_is_refused_for_good(registry: Registry, clock: ManualClock) -> None:
-    plain, key = registry.keys.create("a")
+    plain, key = registry.keys.create("a", grants=EVERYTHING)
     registry.keys.revoke(key.id)
     clock.advance(10)
     registry.keys.revoke(key.id)
@@ -424,7 +425,7 @@ def test_a_revoked_key_is_refused_for_good(registry: Registry, clock: ManualCloc
 
 
 def test_the_last_use_is_noted_to_the_minute(registry: Registry, clock: ManualClock) -> None:
-    plain, key = registry.keys.create("a")
+    plain, key = registry.keys.create("a", grants=EVERYTHING)
     assert registry.keys.list()[0].last_used_ns is None
     registry.keys.verify(plain)
     clock.advance(30)
@@ -438,5 +439,5 @@ def test_the_last_use_is_noted_to_the_minute(registry: Registry, clock: ManualCl
 def test_a_key_needs_a_name_that_can_be_kept(registry: Registry) -> None:
     for name, told in (("  ", "needs a name"), ("x" * 201, "longer"), ("a\x00", "NUL")):
         with pytest.raises(ConfigurationError, match=told):
-            registry.keys.create(name)
+            registry.keys.create(name, grants=EVERYTHING)
     assert registry.keys.list() == []

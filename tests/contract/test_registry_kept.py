@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from core.clock import ManualClock
+from core.clock import NS_PER_HOUR, ManualClock
 from core.reading import DeviceKey, Reading
 from devices.registry import Registry
-from devices.registry.kept import Mark
+from devices.registry.kept import Late, Mark
 from devices.registry.leases import GRACE_NS
 from tests.contract.registry_data import DATABASES, NOW_NS, new_address
 
@@ -133,3 +133,24 @@ def test_of_many_that_ask_at_once_one_gets_the_lease(registry: Registry) -> None
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(ask, "abcdefgh")) == 1
+
+
+def test_devices_with_values_in_hours_that_are_over_are_late(registry: Registry) -> None:
+    over = NOW_NS // NS_PER_HOUR * 3600 - 2 * 3600
+    other = DeviceKey("diamniadio", "two")
+    assert registry.kept.late(after_turn=0) == Late(0, 0, ())
+    registry.kept.tell([], [Mark("elgazala", "one", "environment", NOW_NS // NS_PER_HOUR * 3600)])
+    assert registry.kept.late(after_turn=0).devices == ()
+    registry.kept.tell([], [Mark("elgazala", "one", "environment", over)])
+    first = registry.kept.late(after_turn=0)
+    assert first.devices == (ONE,)
+    registry.kept.tell([], [Mark("diamniadio", "two", "environment", over)])
+    assert registry.kept.late(after_turn=first.turn).devices == (other,)
+    registry.kept.tell([], [Mark("elgazala", "one", "environment", over)])
+    assert set(registry.kept.late(after_turn=0).devices) == {ONE, other}
+    assert registry.kept.late(after_turn=registry.kept.late(after_turn=0).turn).devices == ()
+
+
+def test_whoever_begins_anew_says_so_to_those_who_keep_hours(registry: Registry) -> None:
+    registry.kept.begin_anew(from_hour=HOUR)
+    assert registry.kept.late(after_turn=0).anew == 1

@@ -1,0 +1,1 @@
+"""Who may do what: declared by each route, decided before it runs, and enforced in its data."""
