@@ -17,6 +17,7 @@ from tests.servers.influxdb1 import InfluxDB1, InfluxDB1Server, given_influxdb1,
 from tests.servers.influxdb2 import InfluxDB2, InfluxDB2Server, given_influxdb2, new_influxdb2
 from tests.servers.missing import skipped_when_unavailable
 from tests.servers.mosquitto import MosquittoOptions, MosquittoServer, running_mosquitto
+from tests.servers.oidc import OidcOptions, OidcServer, running_oidc
 from tests.servers.postgres import Postgres, PostgresServer, given_postgres, new_postgres
 
 MQTT_URL_VARIABLE = "PASSERELLE_TEST_MQTT_URL"
@@ -25,6 +26,7 @@ _MARKERS = {
     "mosquitto": {"mosquitto", "mosquitto_factory", "broker_url"},
     "influxdb": {"influxdb2", "influxdb2_bucket", "influxdb2_server"},
     "influxdb1": {"influxdb1", "influxdb1_database", "influxdb1_server"},
+    "oidc": {"oidc", "oidc_factory"},
     "postgres": {"postgres", "postgres_database", "postgres_server"},
 }
 
@@ -34,6 +36,14 @@ class MosquittoFactory(Protocol):
 
     def __call__(self, options: MosquittoOptions | None = None) -> MosquittoServer:
         """Start a broker with these options and return it, ready."""
+        ...
+
+
+class OidcFactory(Protocol):
+    """Starts OpenID providers that live as long as the test."""
+
+    def __call__(self, options: OidcOptions | None = None) -> OidcServer:
+        """Start a provider with these options and return it, ready."""
         ...
 
 
@@ -192,4 +202,31 @@ def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
         with skipped_when_unavailable(pytestconfig):
             server = stack.enter_context(new_postgres())
             server.start()
+        yield server
+
+
+@pytest.fixture
+def oidc_factory(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[OidcFactory]:
+    """Start as many OpenID providers as the test wants; all end with it."""
+    with ExitStack() as stack:
+
+        def make(options: OidcOptions | None = None) -> OidcServer:
+            directory = tmp_path_factory.mktemp("oidc")
+            with skipped_when_unavailable(pytestconfig):
+                return stack.enter_context(running_oidc(directory, options))
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def oidc(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[OidcServer]:
+    """Return an OpenID provider that every test shares: its program has the role `lab`."""
+    with ExitStack() as stack:
+        options = OidcOptions(roles={"lab-scripts": ["lab", "unheard-of"]})
+        with skipped_when_unavailable(pytestconfig):
+            server = stack.enter_context(running_oidc(tmp_path_factory.mktemp("oidc"), options))
         yield server

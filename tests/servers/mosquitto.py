@@ -134,6 +134,7 @@ def _configuration(
         f"max_inflight_messages {options.max_inflight_messages}",
         f"max_queued_messages {options.max_queued_messages}",
         f"upgrade_outgoing_qos {_boolean(value=options.upgrade_outgoing_qos)}",
+        "set_tcp_nodelay true",
         "sys_interval 1",
         "log_type error",
         "log_type warning",
