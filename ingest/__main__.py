@@ -8,6 +8,7 @@ import threading
 from types import FrameType
 
 from core.clock import Clock, SystemClock
+from core.collector import freeze_startup
 from core.errors import ConfigurationError, PasserelleError
 from core.logs import configure_logging, logger
 from core.metrics import Metrics
@@ -59,6 +60,7 @@ def run(
         status = _status(settings, metrics, worker)
         worker.start()
         _log.info("worker_started", worker=settings.ingest.worker)
+        freeze_startup()
         stopping.wait()
         worker.stop()
         if status is not None:

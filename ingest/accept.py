@@ -40,9 +40,9 @@ from storage.line_protocol import line_of
 _log = logger("ingest.accept")
 _FULL_POLL_S = 0.2
 _IDLE_S = 0.1
-_BUSY = 100
-"""Messages in a batch from which on the next one is waited for longer: each transaction writes a
-row for each device that is in it, so that many small ones cost more than their messages."""
+_BUSY_PER_S = 5000.0
+"""Messages a second from which on a batch is waited for longer: each transaction writes a row for
+each device that is in it, so that many small ones cost more than their messages."""
 _PATIENCE = 5
 _FORGET_EVERY = 200
 
@@ -68,6 +68,7 @@ class Accept:
         ingest: bounds of the queue and of the window.
         limits: bounds of the spool and of a batch.
         on_commit: called after each commit that spooled messages.
+        on_lines: called after it with their line protocol; it must not wait for anything.
         on_facts: called after the commit with what bridges told of their devices.
         room: called before each batch; says why nothing may be acknowledged now for lack of room
             for dead letters, or for a sink, or None.
@@ -89,9 +90,11 @@ class Accept:
         on_commit: Callable[[], None],
         on_facts: Callable[[Facts], None],
         room: Callable[[], str | None] = lambda: None,
+        on_lines: Callable[[bytes], None] | None = None,
         archive: Archive | None = None,
         checkpoint: Pass = pass_by,
     ) -> None:
+        self._on_lines = on_lines
         self._source = source
         self._spool = spool
         self._directory = directory
@@ -191,6 +194,8 @@ class Accept:
                 raise
             self._remember(batch)
         self._on_commit()
+        if self._on_lines is not None:
+            self._on_lines(b"\n".join(batch.lines))
         done = sum(1 for one in settlements if one.state == DeadLetterState.REPLAYED)
         return Replayed(done, len(settlements) - done, tuple(settlements))
 
@@ -207,6 +212,7 @@ class Accept:
     def _run(self) -> None:
         wait_s = self._limits.batch_wait_s
         fill_s = wait_s
+        taken_s = self._clock.monotonic_s()
         while True:
             arrivals = self._inbox.take(
                 limit=self._limits.batch_messages,
@@ -214,7 +220,9 @@ class Accept:
                 first_s=_IDLE_S,
                 fill_s=fill_s,
             )
-            fill_s = wait_s * _PATIENCE if len(arrivals) >= _BUSY else wait_s
+            before_s, taken_s = taken_s, self._clock.monotonic_s()
+            busy = len(arrivals) > _BUSY_PER_S * (taken_s - before_s)
+            fill_s = wait_s * _PATIENCE if busy else wait_s
             self._metrics.source_queue.set(self._inbox.messages)
             if arrivals:
                 self._pass(Checkpoint.RECEIVED)
@@ -241,6 +249,8 @@ class Accept:
         self._pass(Checkpoint.ACKNOWLEDGED)
         if batch.owners:
             self._on_commit()
+            if self._on_lines is not None:
+                self._on_lines(b"\n".join(batch.lines))
         for facts in batch.facts:
             self._on_facts(facts)
         self._count(batch)

@@ -30,7 +30,7 @@ class Inbox:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
         self._clock = clock
-        self._waiting: deque[tuple[Sequence[Arrival], int]] = deque()
+        self._waiting: deque[tuple[Sequence[Arrival], int, float]] = deque()
         self._messages = 0
         self._bytes = 0
         self._unfinished = 0
@@ -59,7 +59,7 @@ class Inbox:
                 self._changed.wait()
             if self._closed:
                 return False
-            self._waiting.append((arrivals, size))
+            self._waiting.append((arrivals, size, self._clock.monotonic_s()))
             self._messages += len(arrivals)
             self._bytes += size
             self._unfinished += len(arrivals)
@@ -77,14 +77,15 @@ class Inbox:
             limit: most arrivals to return.
             limit_bytes: size of their payloads from which on no further delivery is added.
             first_s: how long to wait for the first, seconds.
-            fill_s: how long to wait for more after it, seconds; 0 once the inbox is closed.
+            fill_s: how long the first may have waited for more, seconds; 0 once the inbox is
+                closed.
         """
         taken: list[Arrival] = []
         size = 0
         with self._changed:
             if not self._waiting and not self._closed:
                 self._changed.wait(first_s)
-            deadline_s = self._clock.monotonic_s() + fill_s
+            deadline_s = self._waiting[0][2] + fill_s if self._waiting else 0.0
             while len(taken) < limit and size < limit_bytes:
                 if self._waiting:
                     size += self._move(taken, limit)
@@ -109,12 +110,12 @@ class Inbox:
 
     def _move(self, taken: list[Arrival], limit: int) -> int:
         """Take the oldest delivery, or what there is room for; return the size of its payloads."""
-        arrivals, size = self._waiting.popleft()
+        arrivals, size, put_s = self._waiting.popleft()
         room = limit - len(taken)
         if len(arrivals) > room:
             rest = arrivals[room:]
             rest_size = sum(map(len, map(_PAYLOAD, rest)))
-            self._waiting.appendleft((rest, rest_size))
+            self._waiting.appendleft((rest, rest_size, put_s))
             arrivals, size = arrivals[:room], size - rest_size
         taken.extend(arrivals)
         self._messages -= len(arrivals)

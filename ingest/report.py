@@ -33,6 +33,7 @@ from ingest.telling import Telling
 _log = logger("ingest.report")
 _CHUNK = 500
 _WORK_S = 0.5
+_BREATH_S = 0.01
 _AGAIN_S = 0.01
 
 
@@ -84,7 +85,13 @@ class Reporter:
         self._directory = directory
         self._limits = limits
         self._worker = worker
-        self._telling = Telling(registry=registry, spool=spool, published=published.name)
+        self._stopping = threading.Event()
+        self._telling = Telling(
+            registry=registry,
+            spool=spool,
+            published=published.name,
+            breathe=lambda: self._stopping.wait(_BREATH_S),
+        )
         self._clock = clock
         self._metrics = metrics
         self._health = health
@@ -113,7 +120,6 @@ class Reporter:
         self._facts_lock = threading.Lock()
         self._outage = Outage(_log, "registry")
         self._profiles = Outage(_log, "profiles")
-        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ingest-report", daemon=True)
 
     def start(self) -> None:

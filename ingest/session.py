@@ -12,7 +12,6 @@ moment a connection is lost, so an ack for an older connection is never sent.
 from __future__ import annotations
 
 import random
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,9 +25,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from core.broker import BrokerAddress
 from core.clock import Clock
-from core.errors import ConfigurationError
 from core.logs import Outage, logger
 from core.metrics import Metrics
+from core.mqtt import tls_context
 from core.settings import MqttSettings
 from ingest.packet_properties import FACTS_ID
 from ingest.protocol import BrokerUnreachableError, Protocol, probe
@@ -36,25 +35,6 @@ from ingest.protocol import BrokerUnreachableError, Protocol, probe
 _REFUSED = 0x80
 
 _log = logger("ingest.source")
-
-
-def tls_context(settings: MqttSettings) -> ssl.SSLContext:
-    """Return the TLS settings for `mqtts` addresses.
-
-    Raises:
-        ConfigurationError: a certificate file is missing or wrong.
-    """
-    try:
-        context = ssl.create_default_context(
-            cafile=str(settings.ca_file) if settings.ca_file else None
-        )
-        if settings.cert_file:
-            context.load_cert_chain(settings.cert_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"settings mqtt.ca_file, mqtt.cert_file, mqtt.key_file: {error}"
-        ) from None
-    return context
 
 
 def waits(settings: MqttSettings) -> Iterator[float]:

@@ -7,6 +7,8 @@ and what is told twice changes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from devices.registry import Registry
@@ -20,10 +22,12 @@ LEDGER_CURSOR = "report_ledger"
 """Cursor of the spool: the version up to which the registry was told the ledger."""
 LETTERS_CURSOR = "report_dead_letters"
 """Cursor of the spool: the version up to which the registry was told the dead letters."""
-_ROWS = 2000
+_ROWS = 250
+"""In a portion, as long as there is time to breathe after it."""
+_MANY_ROWS = 5000
+_BREATHS = 40
 _LETTER_ROWS = 200
 _CHUNK = 500
-_KEPT_ROWS = 5000
 
 
 class Telling:
@@ -33,12 +37,23 @@ class Telling:
         registry: who is told.
         spool: what is told.
         published: name under which it is told (`ingest.damaged.Published`).
+        breathe: called after each portion: it waits a moment, so that the accept stage, which
+            needs the interpreter and the spool as well, is not held up for all of them.
     """
 
-    def __init__(self, *, registry: Registry, spool: Spool, published: str) -> None:
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        spool: Spool,
+        published: str,
+        breathe: Callable[[], object] = lambda: None,
+    ) -> None:
         self._registry = registry
         self._spool = spool
         self._published = published
+        self._breathe = breathe
+        self._breaths = 0
 
     def tell(self) -> None:
         """Tell what changed since the last time.
@@ -46,21 +61,24 @@ class Telling:
         Raises:
             RegistryUnavailableError: the registry does not answer; the rest is told later.
         """
+        self._breaths = 0
         self._tell_ledger()
         self._tell_dead_letters()
         self._tell_kept()
 
     def _tell_kept(self) -> None:
-        while waiting := self._spool.kept(limit=_KEPT_ROWS):
+        while waiting := self._spool.kept(limit=self._rows()):
             tell_points(self._registry, points_of(b"\n".join(waiting.lines)), waiting.hours)
             self._spool.told_kept(waiting)
+            self._pause()
 
     def _tell_ledger(self) -> None:
         after = self._spool.cursor(LEDGER_CURSOR)
-        while lines := self._spool.ledger_since(after, limit=_ROWS):
+        while lines := self._spool.ledger_since(after, limit=self._rows()):
             self._registry.ledger.publish([self._row(line) for line in lines])
             after = lines[-1].version
             self._spool.move_cursor(LEDGER_CURSOR, after)
+            self._pause()
 
     def _tell_dead_letters(self) -> None:
         after = self._spool.cursor(LETTERS_CURSOR)
@@ -76,6 +94,14 @@ class Telling:
                 )
             after = kept[-1].version
             self._spool.move_cursor(LETTERS_CURSOR, after)
+
+    def _rows(self) -> int:
+        return _ROWS if self._breaths < _BREATHS else _MANY_ROWS
+
+    def _pause(self) -> None:
+        if self._breaths < _BREATHS:
+            self._breaths += 1
+            self._breathe()
 
     def _row(self, line: LedgerLine) -> LedgerRow:
         return LedgerRow(

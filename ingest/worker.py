@@ -19,6 +19,7 @@ from devices.decoder import Limits
 from devices.registry import Registry
 from devices.seeding import prepare
 from ingest.accept import Accept
+from ingest.announcer import announcer_of
 from ingest.archive import Archive
 from ingest.arrival import Source
 from ingest.checkpoint import Pass, pass_by
@@ -173,6 +174,13 @@ class Worker:
             for sink in settings.sinks
         ]
         self._drains = [self._drain, *self._further]
+        self._announcer = announcer_of(
+            mqtt_settings=settings.mqtt,
+            settings=settings.live,
+            worker=ingest.worker,
+            clock=clock,
+            metrics=metrics,
+        )
         self._accept = Accept(
             source=self._source,
             spool=self._spool,
@@ -184,6 +192,7 @@ class Worker:
             limits=settings.spool,
             on_commit=self._wake,
             on_facts=self._learn,
+            on_lines=None if self._announcer is None else self._announcer.offer,
             room=lambda: self._bounds.room() or self._holding(),
             archive=self._archive,
             checkpoint=checkpoint,
@@ -252,6 +261,8 @@ class Worker:
         self._accept.start()
         self._reporter.start()
         self._roller.start()
+        if self._announcer is not None:
+            self._announcer.start()
         self._source.start(self._accept.deliver)
 
     def totals(self) -> dict[str, int]:
@@ -292,6 +303,8 @@ class Worker:
         self._roller.halt()
         self._accept.stop()
         self._source.stop()
+        if self._announcer is not None:
+            self._announcer.stop()
         self.settle(timeout_s=drain_s)
         for drain in self._drains:
             drain.halt()

@@ -1,0 +1,104 @@
+"""From what a reader asks for, and who they are, to what they get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from api.access.errors import ForbiddenError
+from api.access.visibility import Access, check_quantities, visible
+from api.analysis.quality import chosen_quality
+from api.live.shown import Shown, Wanted
+from api.parameters import existing_site, split_list
+from api.selection import chosen_devices, chosen_quantities
+from api.services import Services
+from api.times import parse_zone
+from core.access import HEALTH_QUANTITIES, Domain, Permission, domain_of
+from core.quantities import CATALOGUE
+
+MOST_NAMES = 500
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a reader asks for, as it is written.
+
+    Attributes:
+        site: only this site.
+        devices: only these devices.
+        quantities: only these quantities.
+        quality: as in `/v1/readings`.
+        exclude_quality: as in `/v1/readings`.
+        zone: IANA zone of instants; default UTC.
+    """
+
+    site: str | None = None
+    devices: list[str] | None = None
+    quantities: list[str] | None = None
+    quality: list[str] | None = None
+    exclude_quality: list[str] | None = None
+    zone: str | None = None
+
+
+def shown_to(access: Access, services: Services, question: Question) -> Shown:
+    """Return what a reader gets. Blocks.
+
+    Raises:
+        InvalidParameterError: something in the question is not usable.
+        ForbiddenError: it asks for what the reader may not see.
+    """
+    registry = services.registry
+    sites: frozenset[str] = frozenset()
+    devices: frozenset[str] = frozenset()
+    if split_list(question.devices):
+        keys = chosen_devices(access, registry, devices=question.devices, site=question.site)
+        sites = frozenset(key.site for key in keys)
+        devices = frozenset(key.device for key in keys)
+    elif question.site is not None:
+        sites = frozenset({existing_site(access, registry, question.site)})
+    names = chosen_quantities(question.quantities)
+    _check(access, sites, names)
+    zone = ZoneInfo("UTC") if question.zone is None else parse_zone(question.zone)
+    wanted = Wanted(
+        sites=sites,
+        devices=devices,
+        quantities=frozenset(names),
+        quality=chosen_quality(question.quality, question.exclude_quality),
+        zone=zone,
+    )
+    who = access.principal
+    rights = (access.permission, who.grants, who.within, who.scopes)
+    return Shown(wanted, visible=visible(access), rights=rights)
+
+
+def note_health(access: Access, shown: Shown, *, now_ns: int) -> bool:
+    """Note that vital signs are looked on, if they can be among what a reader gets."""
+    wanted = shown.wanted
+    names = HEALTH_QUANTITIES & (wanted.quantities or CATALOGUE.keys())
+    sites: Iterable[str | None] = wanted.sites or (None,)
+    if not names or not any(
+        access.principal.may(access.permission, site, Domain.HEALTH) for site in sites
+    ):
+        return False
+    access.trail.between(now_ns, now_ns)
+    access.trail.quantities |= names
+    access.trail.planned = True
+    return True
+
+
+def reading(access: Access) -> Access:
+    """Return the caller as one who reads values."""
+    return access.also(Permission.READ_READINGS)
+
+
+def _check(access: Access, sites: frozenset[str], names: tuple[str, ...]) -> None:
+    if sites:
+        check_quantities(access, sites, names)
+        return
+    for name in names:
+        if not access.principal.may(access.permission, None, domain_of(name)):
+            raise ForbiddenError(
+                f"{name} belongs to the domain {domain_of(name).value}, in which you have the "
+                f"permission {access.permission.value} at no site"
+            )

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from api.live.reader import place_of
+from api.live.ring import Ring
+from core.clock import NS_PER_S
+from core.reading import Point
+
+
+def points(count: int) -> list[Point]:
+    return [
+        Point("elgazala", "d", "environment", n, {"air_temperature": 1.0}) for n in range(count)
+    ]
+
+
+def put(ring: Ring, now_s: int, count: int = 1) -> None:
+    ring.put(points(count), told_ns=now_s * NS_PER_S, now_ns=now_s * NS_PER_S)
+
+
+def numbers(ring: Ring, after: int, most: int = 100) -> list[int]:
+    return [event.number for event in ring.after(after, most=most)]
+
+
+def test_a_reader_takes_what_came_after_its_place() -> None:
+    ring = Ring(keep_s=60, keep_bytes=10**9)
+    assert (ring.oldest, ring.newest, numbers(ring, 0)) == (1, 0, [])
+    for second in range(5):
+        put(ring, second)
+    assert numbers(ring, 0) == [1, 2, 3, 4, 5]
+    assert numbers(ring, 3) == [4, 5]
+    assert numbers(ring, 1, most=2) == [2, 3]
+    assert numbers(ring, 5) == []
+    assert numbers(ring, 99) == []
+
+
+def test_what_is_too_old_goes() -> None:
+    ring = Ring(keep_s=10, keep_bytes=10**9)
+    for second in (0, 5, 12):
+        put(ring, second)
+    assert ring.oldest == 2
+    assert numbers(ring, 0) == [2, 3]
+
+
+def test_what_is_too_much_goes() -> None:
+    ring = Ring(keep_s=60, keep_bytes=10_000)
+    for second in range(10):
+        put(ring, second, count=9)
+    assert numbers(ring, 0) == [9, 10]
+    put(ring, 11, count=1000)
+    assert numbers(ring, 0) == []
+    assert ring.oldest == ring.newest + 1
+
+
+def test_an_identifier_is_a_place_or_nothing() -> None:
+    place = place_of("0123456789ab-42-1795428000412")
+    assert place is not None
+    assert (place.number, place.told_ns) == (42, 1_795_428_000_412_000_000)
+    for text in ("", "x", "0123456789ab-42", "0123456789ab-42-1-1", "0123456789AB-1-1"):
+        assert place_of(text) is None
