@@ -1,0 +1,490 @@
+"""The asynchronous client."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import pandas as pd
+
+from passerelle import _asking
+from passerelle._asking import Instant, Names, query_of
+from passerelle._download import Download, Progress
+from passerelle._errors import PasserelleClientError, UnavailableError
+from passerelle._events import Events
+from passerelle._flow import Flow, Request, Response, Retry, checked, worth_again
+
+T = TypeVar("T")
+_TIMEOUT_S = 60.0
+_DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class AsyncClient:
+    """Asks one platform, within an event loop.
+
+    Args:
+        url: address of the API; default: `PASSERELLE_URL`, else the one of a laptop.
+        key: API key; default: `PASSERELLE_KEY`.
+        retry: when to ask again; default: `Retry()`.
+        timeout_s: longest wait for an answer, seconds.
+
+    Raises:
+        PasserelleClientError: there is no key.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        retry: Retry | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> None:
+        secret = key or os.environ.get("PASSERELLE_KEY")
+        if not secret:
+            raise PasserelleClientError("an API key is needed: key=..., or PASSERELLE_KEY")
+        self.url = (url or os.environ.get("PASSERELLE_URL") or _DEFAULT_URL).rstrip("/")
+        self._retry = retry or Retry()
+        self._chance = random.Random()  # noqa: S311 - spreads tries in time
+        self._http = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"X-API-Key": secret, "Accept": "application/json"},
+            timeout=timeout_s,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def me(self) -> dict[str, Any]:
+        """Return who the key is and what it may do."""
+        return await self._run(_asking.document("/v1/me"))
+
+    async def sites(self) -> pd.DataFrame:
+        """Return the sites: `id`, `name`, `zone`, `country`, `latitude`, `longitude`."""
+        return await self._run(_asking.sites())
+
+    async def quantities(self) -> pd.DataFrame:
+        """Return what is measured: name, unit (UCUM), range, codes, descriptions."""
+        return await self._run(_asking.quantities())
+
+    async def devices(self, *, site: str | None = None, search: str | None = None) -> pd.DataFrame:
+        """Return registered devices.
+
+        Args:
+            site: only of this site.
+            search: only those whose name or identifier holds this.
+        """
+        return await self._run(_asking.devices(query_of(site=site, search=search)))
+
+    async def readings(
+        self,
+        *,
+        devices: Names = None,
+        site: str | None = None,
+        quantities: Names = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        zone: str | None = None,
+        quality: Names = None,
+        exclude_quality: Names = None,
+    ) -> pd.DataFrame:
+        """Return raw values in order of time.
+
+        Columns: `time`, `site`, `device`, `quantity`, `value`, `quality` (flags, joined by spaces).
+
+        `attrs` has `units` (UCUM, by quantity), `zone`, `start`, `end` and the `query`.
+
+        Args:
+            devices: of these devices; or
+            site: of every device of this site.
+            quantities: of these quantities; default: every one.
+            start: first instant: RFC 3339, a day, relative (`-24h`), or a datetime with a zone.
+            end: last instant, exclusive.
+            zone: IANA zone of `time`; default: the site's.
+            quality: only values all of whose flags are named (`good`: those without any).
+            exclude_quality: only values that have none of these flags.
+        """
+        query = query_of(
+            devices=devices, site=site, quantities=quantities, from_=start, to=end, zone=zone,
+            quality=quality, exclude_quality=exclude_quality,
+        )  # fmt: skip
+        return await self._run(_asking.readings(query))
+
+    async def windows(
+        self,
+        every: str,
+        *,
+        aggregate: str = "mean",
+        percentile: float | None = None,
+        devices: Names = None,
+        site: str | None = None,
+        quantities: Names = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        zone: str | None = None,
+        fill: str | None = None,
+    ) -> pd.DataFrame:
+        """Return one value a window: `time` is its start, `end` its end; gaps are NaN.
+
+        Args:
+            every: length of a window: `30s`, `15min`, `1h`, `1d`, `1w`, `1mo`.
+            aggregate: `mean`, `min`, `max`, `sum`, `count`, `first`, `last`, `median`,
+                `percentile`, `time_weighted_mean`.
+            percentile: for the aggregate of that name.
+            devices: see `readings`.
+            site: see `readings`.
+            quantities: see `readings`.
+            start: see `readings`.
+            end: see `readings`.
+            zone: in which windows begin.
+            fill: what stands in gaps: `none`, `null`, `previous`, `linear`.
+        """
+        query = query_of(
+            every=every, aggregate=aggregate, percentile=percentile, devices=devices, site=site,
+            quantities=quantities, from_=start, to=end, zone=zone, fill=fill,
+        )  # fmt: skip
+        return await self._run(_asking.windows(query))
+
+    async def joined(
+        self,
+        left: str,
+        right: Names,
+        *,
+        devices: Names = None,
+        site: str | None = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        zone: str | None = None,
+        across: str | None = None,
+        direction: str | None = None,
+        tolerance: str | None = None,
+    ) -> pd.DataFrame:
+        """Return values of one quantity, each with the nearest ones in time of others.
+
+        A column a quantity, and beside each of `right`: `_distance_s` (seconds, negative: earlier)
+        and `_device`.
+
+        Args:
+            left: the quantity whose instants count.
+            right: those that are joined to it.
+            devices: see `readings`.
+            site: see `readings`.
+            start: see `readings`.
+            end: see `readings`.
+            zone: see `readings`.
+            across: among which devices: of the same `device`, `zone`, `building` or `site`.
+            direction: `nearest`, `backward` or `forward`.
+            tolerance: how far apart they may be, such as `5min`.
+        """
+        query = query_of(
+            left=left, right=right, devices=devices, site=site, from_=start, to=end, zone=zone,
+            across=across, direction=direction, tolerance=tolerance,
+        )  # fmt: skip
+        return await self._run(_asking.joined(query))
+
+    async def latest(
+        self,
+        *,
+        devices: Names = None,
+        site: str | None = None,
+        quantities: Names = None,
+        zone: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the newest value of every series, with its age in seconds.
+
+        Args:
+            devices: of these devices; default: of every one.
+            site: of every device of this site.
+            quantities: of these quantities; default: every one.
+            zone: IANA zone of `time`.
+        """
+        query = query_of(devices=devices, site=site, quantities=quantities, zone=zone)
+        return await self._run(_asking.latest(query))
+
+    async def completeness(
+        self,
+        *,
+        site: str | None = None,
+        device: str | None = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        group: str | None = None,
+    ) -> pd.DataFrame:
+        """Return the account of every message; the totals are in `attrs["totals"]`.
+
+        Args:
+            site: only of this site.
+            device: only of this device.
+            start: see `readings`.
+            end: see `readings`.
+            group: what a row counts: `hour`, `boot`, `device`, `site`, `total`.
+        """
+        query = query_of(site=site, device=device, from_=start, to=end, group=group)
+        return await self._run(_asking.completeness(query))
+
+    async def dead_letters(
+        self, *, site: str | None = None, reason: str | None = None, state: str | None = None
+    ) -> pd.DataFrame:
+        """Return what could not be stored, and why.
+
+        Args:
+            site: only of this site.
+            reason: only for this reason.
+            state: only `open`, `replayed` or `discarded`.
+        """
+        return await self._run(
+            _asking.dead_letters(query_of(site=site, reason=reason, state=state))
+        )
+
+    async def export(
+        self,
+        path: str | Path,
+        *,
+        devices: Names = None,
+        site: str | None = None,
+        quantities: Names = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        zone: str | None = None,
+        every: str | None = None,
+        aggregate: str | None = None,
+        format: str | None = None,  # noqa: A002 - what people call it
+        progress: Progress = False,
+    ) -> Path:
+        """Fetch values of any number as a file: made by the platform, checked here.
+
+        A broken line is taken up where it broke; the SHA-256 of the whole is compared.
+
+        Args:
+            path: where it goes; its suffix chooses the format.
+            devices: see `readings`.
+            site: see `readings`.
+            quantities: see `readings`.
+            start: see `readings`.
+            end: see `readings`.
+            zone: see `readings`.
+            every: length of windows; default: raw values.
+            aggregate: of windows.
+            format: `csv`, `jsonl`, `parquet`, `arrow`, `xlsx`; default: by the suffix.
+            progress: True shows a bar; a function is called with bytes there, and of how many.
+
+        Raises:
+            ChecksumError: what arrived is not what was sent.
+        """
+        target = Path(path)
+        order = query_of(
+            site=site, from_=start, to=end, zone=zone, every=every, aggregate=aggregate
+        )
+        order["format"] = format or target.suffix.lstrip(".") or "parquet"
+        made = await self._run(
+            _asking.ordered(
+                "/v1/exports/jobs", order | _asking.lists(devices=devices, quantities=quantities)
+            )
+        )
+        return await self._fetch(made["file"], target, made, progress)
+
+    async def snapshot(
+        self,
+        title: str,
+        *,
+        devices: Names = None,
+        site: str | None = None,
+        quantities: Names = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        zone: str | None = None,
+    ) -> dict[str, Any]:
+        """Freeze a query for good; return its identifier, hashes, completeness and citation.
+
+        Args:
+            title: what it is; it stands in the citation.
+            devices: see `readings`.
+            site: see `readings`.
+            quantities: see `readings`.
+            start: see `readings`.
+            end: see `readings`.
+            zone: see `readings`.
+        """
+        order = query_of(title=title, site=site, from_=start, to=end, zone=zone)
+        return await self._run(
+            _asking.ordered(
+                "/v1/snapshots", order | _asking.lists(devices=devices, quantities=quantities)
+            )
+        )
+
+    async def fetch_snapshot(
+        self, snapshot: str, path: str | Path, *, progress: Progress = False
+    ) -> Path:
+        """Fetch the frozen file of a snapshot; its checksum is compared.
+
+        Args:
+            snapshot: identifier.
+            path: where the file goes.
+            progress: see `export`.
+        """
+        made = await self._run(_asking.document(f"/v1/snapshots/{snapshot}"))
+        return await self._fetch(f"/v1/snapshots/{snapshot}/data", Path(path), made, progress)
+
+    async def live(
+        self,
+        *,
+        site: str | None = None,
+        devices: Names = None,
+        quantities: Names = None,
+        zone: str | None = None,
+        seconds: float | None = None,
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield what arrives: dictionaries with `type` `hello`, `points`, `missed`.
+
+        A connection that breaks is made again, and goes on where it was.
+
+        Args:
+            site: only of this site.
+            devices: only of these devices.
+            quantities: only of these quantities.
+            zone: IANA zone of instants; default UTC.
+            seconds: end after so long; default: never.
+        """
+        query = query_of(
+            site=site, devices=devices, quantities=quantities, zone=zone, seconds=seconds
+        )
+        events = Events()
+        tried = 0
+        while True:
+            began_s = time.monotonic()
+            try:
+                async with self._http.stream(
+                    "GET", "/v1/live", params=query, headers=events.headers
+                ) as answer:
+                    if not answer.is_success:
+                        content = await answer.aread()
+                        checked(Response(answer.status_code, dict(answer.headers), content))
+                    events.begin()
+                    async for line in answer.aiter_lines():
+                        event = events.line(line)
+                        if event is None:
+                            continue
+                        if event["type"] == "end" and event["reason"] != "stopping":
+                            return
+                        if event["type"] != "end":
+                            tried = 0
+                            yield event
+            except (httpx.TransportError, UnavailableError) as error:
+                lost: Exception = error
+            else:
+                lost = UnavailableError("the platform stops")
+            tried += 1
+            wait_s = self._retry.wait_s(
+                tried=tried,
+                elapsed_s=time.monotonic() - began_s,
+                answer=None,
+                chance=self._chance,
+            )
+            if wait_s is None:
+                raise UnavailableError(f"{self.url} does not answer: {lost}") from lost
+            await asyncio.sleep(wait_s)
+
+    async def _run(self, flow: Flow[T]) -> T:
+        request = next(flow)
+        while True:
+            if request.wait_s:
+                await asyncio.sleep(request.wait_s)
+            answer = await self._ask(request)
+            try:
+                request = flow.send(answer)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+
+    async def _ask(self, request: Request) -> Response:
+        """Ask, and ask again where that may help."""
+        began_s = time.monotonic()
+        tried = 0
+        while True:
+            tried += 1
+            answer: Response | None = None
+            lost: httpx.TransportError | None = None
+            try:
+                found = await self._http.request(
+                    request.method,
+                    request.path,
+                    params=request.params or None,
+                    json=request.body,
+                    headers=dict(request.headers),
+                )
+                answer = Response(found.status_code, dict(found.headers), found.content)
+            except httpx.TransportError as error:
+                lost = error
+            wait_s = None
+            if worth_again(request, answer):
+                wait_s = self._retry.wait_s(
+                    tried=tried,
+                    elapsed_s=time.monotonic() - began_s,
+                    answer=answer,
+                    chance=self._chance,
+                )
+            elif answer is not None:
+                return answer
+            if wait_s is None:
+                if answer is not None:
+                    return answer
+                raise UnavailableError(f"{self.url} does not answer: {lost}") from lost
+            await asyncio.sleep(wait_s)
+
+    async def _fetch(
+        self, source: str, target: Path, made: Mapping[str, Any], progress: Progress
+    ) -> Path:
+        """Fetch a file, as often as it takes."""
+        began_s = time.monotonic()
+        tried = 0
+        with Download(
+            target, size=made["size"], sha256=made["sha256"], progress=progress
+        ) as download:
+            while True:
+                tried += 1
+                before = download.done
+                try:
+                    async with self._http.stream("GET", source, headers=download.headers) as answer:
+                        if not answer.is_success:
+                            content = await answer.aread()
+                            checked(Response(answer.status_code, dict(answer.headers), content))
+                        download.begin(answer.status_code)
+                        async for piece in answer.aiter_bytes():
+                            download.add(piece)
+                    if download.whole:
+                        return download.finish()
+                    lost: Exception = UnavailableError("the answer was cut short")
+                except (httpx.TransportError, UnavailableError) as error:
+                    lost = error
+                if download.done > before:
+                    tried, began_s = 1, time.monotonic()
+                wait_s = self._retry.wait_s(
+                    tried=tried,
+                    elapsed_s=time.monotonic() - began_s,
+                    answer=None,
+                    chance=self._chance,
+                )
+                if wait_s is None:
+                    raise UnavailableError(f"{source} cannot be fetched: {lost}") from lost
+                await asyncio.sleep(wait_s)
