@@ -1,0 +1,282 @@
+"""A rule tried on history, with the very evaluator that would judge it live, and how well it did.
+
+Labels are times in which something was really wrong. An alarm that overlaps one is true, any other
+false; a label that no alarm overlaps was missed. As in the scoring of the Numenta Anomaly
+Benchmark several alarms in one label are one detection, and each false one counts by itself.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from alerts.conditions.node import MISSING, RECEIVED
+from alerts.evaluate.engine import Engine
+from alerts.model import State, Subject, Verdict
+from alerts.rules.inventory import Inventory
+from alerts.rules.model import All as AllOf
+from alerts.rules.model import Any as AnyOf
+from alerts.rules.model import Condition, Count, Not, Recently, Rule, Threshold
+from core.clock import NS_PER_S
+from core.reading import Reading
+
+_AT_ONCE = 5000
+_DAY_NS = 86_400 * NS_PER_S
+LEDGER = (RECEIVED, MISSING)
+"""Pseudo-quantities that a rule on completeness asks for beside values."""
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """A time during which a rule would have fired.
+
+    Attributes:
+        rule: name of the rule.
+        subject: of what it speaks.
+        at_ns: since when, device time.
+        until_ns: when it was over, or None: it still fires at the end.
+        facts: what decided.
+    """
+
+    rule: str
+    subject: Subject
+    at_ns: int
+    until_ns: int | None
+    facts: dict[str, str | float]
+
+
+class Label(msgspec.Struct, frozen=True, order=True):
+    """A time in which something was really wrong: from, to, both inclusive."""
+
+    start_ns: int
+    end_ns: int
+
+
+class Score(msgspec.Struct, frozen=True):
+    """How alarms and labels fit.
+
+    Attributes:
+        true: alarms that overlap a label.
+        false: alarms that do not.
+        found: labels that an alarm overlaps.
+        missed: labels that none does.
+        delay_ns: median time from the start of a found label to its first alarm (0 where one
+            fired already), or None when none was found.
+    """
+
+    true: int
+    false: int
+    found: int
+    missed: int
+    delay_ns: int | None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the alarms that were true; None without alarms."""
+        alarms = self.true + self.false
+        return self.true / alarms if alarms else None
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the labels that were found; None without labels."""
+        labels = self.found + self.missed
+        return self.found / labels if labels else None
+
+
+class History(msgspec.Struct, frozen=True):
+    """What came of a rule on history.
+
+    Attributes:
+        alarms: by the instant at which they fired.
+        readings: how many values were judged.
+        late: how many came too late to be judged.
+        start_ns: of the range.
+        end_ns: of the range.
+        incomplete: how often it could not be said.
+        subjects: how many subjects were judged.
+    """
+
+    alarms: tuple[Alarm, ...]
+    readings: int
+    late: int
+    start_ns: int
+    end_ns: int
+    incomplete: int
+    subjects: int
+
+    @property
+    def alarms_a_day(self) -> float:
+        """Alarms a day of the range."""
+        return len(self.alarms) / max(1e-9, (self.end_ns - self.start_ns) / _DAY_NS)
+
+
+def run(
+    rule: Rule,
+    *,
+    inventory: Inventory,
+    readings: Iterable[Reading],
+    start_ns: int,
+    end_ns: int,
+) -> History:
+    """Judge history.
+
+    Args:
+        rule: the rule.
+        inventory: the devices.
+        readings: values, in the order in which they would have come.
+        start_ns: nothing is judged before it.
+        end_ns: until when time passes.
+    """
+    engine = Engine(
+        rules=(rule,), inventory=inventory, since_ns=start_ns, fresh_for_ns=end_ns - start_ns + 1
+    )
+    alarms: dict[tuple[Subject, int], Alarm] = {}
+    judged = late = incomplete = 0
+    for portion in _portions(readings):
+        seen_ns = max(one.time_ns for one in portion)
+        outcome = engine.take(portion, seen_ns=seen_ns)
+        verdicts = [*outcome.verdicts, *engine.tick(seen_ns, seen_ns=seen_ns).verdicts]
+        judged += len(portion)
+        late += len(outcome.late)
+        incomplete += sum(1 for one in verdicts if one.state is State.INCOMPLETE)
+        _note(alarms, verdicts)
+    _note(alarms, engine.tick(end_ns, seen_ns=end_ns).verdicts)
+    ordered = sorted(alarms.values(), key=lambda one: (one.at_ns, one.subject))
+    return History(tuple(ordered), judged, late, start_ns, end_ns, incomplete, len(engine.watches))
+
+
+def score(alarms: Sequence[Alarm], labels: Sequence[Label], *, end_ns: int) -> Score:
+    """Return how alarms and labels fit.
+
+    Args:
+        alarms: of a run.
+        labels: the truth.
+        end_ns: when what still fires ends.
+    """
+
+    def overlap(alarm: Alarm, label: Label) -> bool:
+        until_ns = end_ns if alarm.until_ns is None else alarm.until_ns
+        return alarm.at_ns <= label.end_ns and until_ns >= label.start_ns
+
+    true = sum(1 for alarm in alarms if any(overlap(alarm, label) for label in labels))
+    delays = []
+    for label in labels:
+        first = [alarm.at_ns for alarm in alarms if overlap(alarm, label)]
+        if first:
+            delays.append(max(0, min(first) - label.start_ns))
+    return Score(
+        true=true,
+        false=len(alarms) - true,
+        found=len(delays),
+        missed=len(labels) - len(delays),
+        delay_ns=round(statistics.median(delays)) if delays else None,
+    )
+
+
+def variants(
+    rule: Rule,
+    *,
+    limits: Sequence[float] = (),
+    margins: Sequence[float] = (),
+    for_ns: Sequence[int] = (),
+) -> Iterator[tuple[Rule, float | None, float | None, int]]:
+    """Yield the rule with every combination of some values, and which those are.
+
+    Args:
+        rule: with exactly one threshold of one limit where limits or margins are given.
+        limits: of its threshold, in the canonical unit; none: as it is.
+        margins: likewise.
+        for_ns: how long it has to hold; none: as it is.
+
+    Raises:
+        ValueError: the rule has not one threshold with one limit.
+    """
+    found = list(_thresholds(rule.when))
+    if (limits or margins) and (
+        len(found) != 1 or (found[0].above is None) == (found[0].below is None)
+    ):
+        raise ValueError("the rule needs one threshold, with above or below")
+    one = found[0] if len(found) == 1 else None
+    limit = None if one is None else one.above if one.above is not None else one.below
+    margin = None if one is None else one.margin
+    for at in limits or (limit,):
+        for back in margins or (margin,):
+            for long_ns in for_ns or (rule.for_ns,):
+                when = rule.when
+                if one is not None and at is not None and back is not None:
+                    side = "above" if one.above is not None else "below"
+                    other = msgspec.structs.replace(one, margin=back, **{side: at})
+                    when = _exchanged(when, one, other)
+                yield msgspec.structs.replace(rule, when=when, for_ns=long_ns), at, back, long_ns
+
+
+def quantities(rule: Rule) -> frozenset[str] | None:
+    """Return the quantities that a rule and its overrides look at; None: every one."""
+    found: set[str] = set()
+    for when in (rule.when, *(one.when for one in rule.overrides)):
+        for leaf in _leaves(when):
+            named = _named(leaf)
+            if named is None:
+                return None
+            found |= named
+    return frozenset(found)
+
+
+def _named(leaf: Any) -> set[str] | None:
+    kind = leaf.__struct_config__.tag
+    if kind == "battery":
+        return {"battery_level"}
+    if kind == "completeness":
+        return set(LEDGER)
+    if kind == "news2":
+        return set(leaf.max_age_ns)
+    if kind == "time_of_day":
+        return set()
+    return {leaf.quantity} if leaf.quantity else None
+
+
+def _leaves(when: Condition) -> Iterator[Any]:
+    if isinstance(when, AllOf | AnyOf):
+        for part in when.parts:
+            yield from _leaves(part)
+    elif isinstance(when, Not | Recently | Count):
+        yield from _leaves(when.part)
+    else:
+        yield when
+
+
+def _thresholds(when: Condition) -> Iterator[Threshold]:
+    return (leaf for leaf in _leaves(when) if isinstance(leaf, Threshold))
+
+
+def _exchanged(when: Condition, old: Threshold, new: Threshold) -> Condition:
+    if when is old:
+        return new
+    if isinstance(when, AllOf | AnyOf):
+        parts = tuple(_exchanged(part, old, new) for part in when.parts)
+        return msgspec.structs.replace(when, parts=parts)
+    if isinstance(when, Not | Recently | Count):
+        return msgspec.structs.replace(when, part=_exchanged(when.part, old, new))
+    return when
+
+
+def _portions(readings: Iterable[Reading]) -> Iterator[list[Reading]]:
+    waiting = iter(readings)
+    while portion := list(islice(waiting, _AT_ONCE)):
+        yield portion
+
+
+def _note(alarms: dict[tuple[Subject, int], Alarm], verdicts: Iterable[Verdict]) -> None:
+    for one in verdicts:
+        if one.alert_ns is None:
+            continue
+        key = (one.subject, one.alert_ns)
+        if one.state is State.FIRING:
+            alarms[key] = Alarm(one.rule, one.subject, one.alert_ns, one.until_ns, dict(one.facts))
+        elif "withdrawn" in one.facts:
+            alarms.pop(key, None)
+        elif key in alarms:
+            alarms[key] = msgspec.structs.replace(alarms[key], until_ns=one.at_ns)

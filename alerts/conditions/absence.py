@@ -1,0 +1,78 @@
+"""Nothing came for longer than expected: a deadman."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alerts.conditions.node import Entry, Member
+from alerts.rules.model import Absence
+from core.clock import NS_PER_S
+
+
+class AbsenceNode:
+    """Nothing came from the devices of a subject.
+
+    Args:
+        said: as it is written.
+        members: devices that are waited for; of several, the slowest one counts.
+        since_ns: since when somebody listens: silence before is nobody's.
+    """
+
+    timed = True
+
+    def __init__(self, said: Absence, *, members: Sequence[Member], since_ns: int) -> None:
+        self._said = said
+        self.quantities: frozenset[str] | None = (
+            frozenset((said.quantity,)) if said.quantity else None
+        )
+        self._after_ns = said.after_ns
+        if said.after_ns is None:
+            named = [one for one in members if not said.device or one.device == said.device]
+            known = [one.interval_s for one in named if one.interval_s is not None]
+            if known:
+                self._after_ns = round(max(known) * said.intervals * NS_PER_S)
+        self._last_ns = since_ns
+        self._deaf_until_ns = since_ns
+
+    def take(self, entry: Entry) -> None:
+        """Take a sign of life."""
+        at_ns, device, name, _ = entry
+        said = self._said
+        if (said.quantity and name != said.quantity) or name.startswith("#"):
+            return
+        if not said.device or device == said.device:
+            self._last_ns = max(self._last_ns, at_ns)
+
+    def listen(self, since_ns: int) -> None:
+        """Count silence from an instant on: before it, nobody could hear."""
+        self._deaf_until_ns = max(self._deaf_until_ns, since_ns)
+
+    @property
+    def _since_ns(self) -> int:
+        return max(self._last_ns, self._deaf_until_ns)
+
+    def holds(self, at_ns: int) -> bool | None:
+        """Return whether it is silent; None: nobody knows how often it should be heard."""
+        return None if self._after_ns is None else at_ns - self._since_ns >= self._after_ns
+
+    def next_ns(self, at_ns: int) -> int | None:
+        """Return when it will have been silent for too long."""
+        if self._after_ns is None or self._since_ns + self._after_ns <= at_ns:
+            return None
+        return self._since_ns + self._after_ns
+
+    def facts(self, at_ns: int) -> Mapping[str, str | float]:
+        """Return for how long it is silent, and how long is allowed."""
+        found: dict[str, str | float] = {"silent_s": (at_ns - self._since_ns) / NS_PER_S}
+        if self._after_ns is not None:
+            found["after_s"] = self._after_ns / NS_PER_S
+        return found
+
+    def save(self) -> Any:
+        """Return all state; since when somebody listens is not undone by late values."""
+        return self._last_ns
+
+    def load(self, saved: Any) -> None:
+        """Return to a state."""
+        self._last_ns = saved

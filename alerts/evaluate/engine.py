@@ -1,0 +1,319 @@
+"""Every rule at work: routes values to the rules that look at them, and lets time pass.
+
+It reads no clock, does no I/O, and is deterministic: the same calls give the same verdicts. A watch
+(a rule for one subject) begins with the first value that concerns it; one that waits for silence
+begins with the engine.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from alerts.conditions.build import Surroundings, absences, build
+from alerts.conditions.node import MISSING, RECEIVED, Member, Node
+from alerts.evaluate.watch import Watch
+from alerts.model import Subject, Verdict
+from alerts.rules.conditions import holds_kind
+from alerts.rules.inventory import Inventory, Placed, fits, is_name, subject_of
+from alerts.rules.model import Absence, Condition, Rule
+from core.clock import NS_PER_S
+from core.reading import Reading
+
+_UTC = ZoneInfo("UTC")
+FRESH_FOR_NS = 15 * 60 * NS_PER_S
+"""What began longer ago than this when it is found is told as retroactive, nanoseconds."""
+_Series = tuple[str, str, str]
+
+
+class Late(msgspec.Struct, frozen=True):
+    """A value that came later than its rule allows; it was not judged.
+
+    Attributes:
+        rule: name of the rule.
+        subject: of the watch.
+        reading: the value.
+    """
+
+    rule: str
+    subject: Subject
+    reading: Reading
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of some values.
+
+    Attributes:
+        verdicts: what changed.
+        late: what came too late.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    late: tuple[Late, ...] = ()
+
+
+class HourCount(msgspec.Struct, frozen=True):
+    """What the ledger says of a device's hour.
+
+    Attributes:
+        site: site slug.
+        device: device slug.
+        end_ns: end of the hour, nanoseconds since the epoch.
+        received: messages that came.
+        missing: numbers of the device's counter that did not.
+    """
+
+    site: str
+    device: str
+    end_ns: int
+    received: int
+    missing: int
+
+
+class Engine:
+    """Rules at work.
+
+    Args:
+        rules: the rules.
+        inventory: the devices.
+        since_ns: since when values are given; silence before it is nobody's.
+        fresh_for_ns: see `FRESH_FOR_NS`.
+    """
+
+    def __init__(
+        self,
+        *,
+        rules: Sequence[Rule],
+        inventory: Inventory,
+        since_ns: int,
+        fresh_for_ns: int = FRESH_FOR_NS,
+    ) -> None:
+        self._zones = inventory.zones
+        self._since_ns = since_ns
+        self._now_ns = self._deaf_until_ns = since_ns
+        self._fresh_for_ns = fresh_for_ns
+        self._devices = {(one.site, one.device): one for one in inventory.devices}
+        self._index = _Index(rules)
+        self._fitting: dict[tuple[str, str], tuple[Rule, ...]] = {}
+        self._members: dict[tuple[str, Subject], list[Placed]] = defaultdict(list)
+        self._watches: dict[tuple[str, Subject], Watch] = {}
+        self._targets: dict[_Series, tuple[Watch, ...]] = {}
+        self._due: list[tuple[int, int, Watch]] = []
+        self._pushed = 0
+        self._expiries: list[tuple[int, int, Watch]] = []
+        for device in inventory.devices:
+            self._place(device)
+        for (name, subject), members in self._members.items():
+            if holds_kind(self._index.by_name[name].when, Absence):
+                self._queue(self._watch(self._index.by_name[name], subject, members))
+
+    @property
+    def watches(self) -> list[Watch]:
+        """Every rule at work for a subject."""
+        return list(self._watches.values())
+
+    def take(self, readings: Iterable[Reading], *, seen_ns: int) -> Outcome:
+        """Take values, in any order.
+
+        Args:
+            readings: values.
+            seen_ns: the platform's time, nanoseconds since the epoch.
+        """
+        targets = self._targets
+        touched: list[Watch] = []
+        for one in readings:
+            series = (one.site, one.device, one.quantity)
+            found = targets.get(series)
+            if found is None:
+                found = targets[series] = self._resolve(series)
+            if found:
+                entry = (one.time_ns, one.device, one.quantity, one.value)
+                for watch in found:
+                    if one.quality & watch.rule.ignore_quality:
+                        continue
+                    if watch.offer(entry):
+                        touched.append(watch)
+        return self._settle(touched, seen_ns=seen_ns)
+
+    def take_hours(self, hours: Iterable[HourCount], *, seen_ns: int) -> Outcome:
+        """Take what the ledger says of whole hours."""
+        readings = [
+            Reading(one.site, one.device, name, one.end_ns, float(count))
+            for one in hours
+            for name, count in ((RECEIVED, one.received), (MISSING, one.missing))
+        ]
+        return self.take(readings, seen_ns=seen_ns)
+
+    def tick(self, until_ns: int, *, seen_ns: int) -> Outcome:
+        """Let device time pass for every rule: all that was measured until then has been given.
+
+        Args:
+            until_ns: device time.
+            seen_ns: the platform's time.
+        """
+        self._now_ns = max(self._now_ns, until_ns)
+        verdicts = self._expire(seen_ns=seen_ns)
+        due = self._due
+        while due and due[0][0] <= until_ns:
+            at_ns, _, watch = heapq.heappop(due)
+            if watch.queued_ns != at_ns:
+                continue
+            watch.queued_ns = None
+            next_ns = watch.phases.next_ns()
+            if next_ns is not None and next_ns <= until_ns:
+                verdicts += watch.pass_time(until_ns, seen_ns=seen_ns)
+            self._queue(watch)
+        return Outcome(tuple(verdicts))
+
+    def listen(self, since_ns: int) -> None:
+        """Say that nothing could be heard until an instant: silence counts from then on."""
+        self._deaf_until_ns = max(self._deaf_until_ns, since_ns)
+        for watch in self._watches.values():
+            for node in absences(watch.phases.node):
+                node.listen(since_ns)
+            self._queue(watch)
+
+    def _settle(self, touched: Sequence[Watch], *, seen_ns: int) -> Outcome:
+        if not touched:
+            return Outcome()
+        verdicts: list[Verdict] = []
+        late: list[Late] = []
+        for watch in touched:
+            found, missed = watch.settle(seen_ns=seen_ns)
+            if found:
+                verdicts += found
+            for time_ns, device, quantity, value in missed:
+                reading = Reading(watch.subject.site, device, quantity, time_ns, value)
+                late.append(Late(watch.rule.name, watch.subject, reading))
+            phases = watch.phases
+            if phases.node.timed or found or phases.pending_ns is not None or phases.firing:
+                self._queue(watch)
+        return Outcome(tuple(verdicts), tuple(late))
+
+    def _queue(self, watch: Watch) -> None:
+        """Have time pass for a watch when it is due.
+
+        One that is due later than it stands in the queue is put back when its turn comes: each
+        value of a device moves its deadman, and none of them costs an entry.
+        """
+        next_ns = watch.phases.next_ns()
+        if next_ns is None or (watch.queued_ns is not None and watch.queued_ns <= next_ns):
+            return
+        watch.queued_ns = next_ns
+        self._pushed += 1
+        heapq.heappush(self._due, (next_ns, self._pushed, watch))
+
+    def _place(self, device: Placed) -> None:
+        fitting = tuple(rule for rule in self._index.near(device) if fits(rule.select, device))
+        self._fitting[device.site, device.device] = fitting
+        for rule in fitting:
+            subject = subject_of(rule, device)
+            if subject is not None:
+                self._members[rule.name, subject].append(device)
+
+    def _resolve(self, series: _Series) -> tuple[Watch, ...]:
+        """Return the watches that a series concerns; they begin with it."""
+        site, device, quantity = series
+        placed = self._devices.get((site, device))
+        if placed is None:
+            placed = self._devices[site, device] = Placed(site, device)
+            self._place(placed)
+        found = []
+        for rule in self._fitting[site, device]:
+            subject = subject_of(rule, placed)
+            if subject is None:
+                continue
+            watch = self._watches.get((rule.name, subject))
+            if watch is None:
+                members = self._members[rule.name, subject]
+                if not _concerns(self._node(rule, subject, members), quantity):
+                    continue
+                watch = self._watch(rule, subject, members)
+            if _concerns(watch.phases.node, quantity):
+                found.append(watch)
+        return tuple(found)
+
+    def _watch(self, rule: Rule, subject: Subject, members: Sequence[Placed]) -> Watch:
+        watch = Watch(
+            rule=rule,
+            subject=subject,
+            node=self._node(rule, subject, members),
+            start_ns=self._since_ns - 1,
+            fresh_for_ns=self._fresh_for_ns,
+        )
+        self._watches[rule.name, subject] = watch
+        for one in rule.overrides:
+            if one.expires_ns > self._now_ns and _is_of(one.device, one.person, subject):
+                self._pushed += 1
+                heapq.heappush(self._expiries, (one.expires_ns, self._pushed, watch))
+        return watch
+
+    def _node(self, rule: Rule, subject: Subject, members: Sequence[Placed]) -> Node:
+        around = Surroundings(
+            members=tuple(Member(one.device, one.interval_s) for one in members),
+            zone=self._zones.get(subject.site, _UTC),
+            since_ns=self._deaf_until_ns,
+            single=bool(subject.device),
+        )
+        return build(self._when(rule, subject), around)
+
+    def _when(self, rule: Rule, subject: Subject) -> Condition:
+        """Return the condition that counts for a subject now; of several overrides the last."""
+        for one in reversed(rule.overrides):
+            if one.expires_ns > self._now_ns and _is_of(one.device, one.person, subject):
+                return one.when
+        return rule.when
+
+    def _expire(self, *, seen_ns: int) -> list[Verdict]:
+        """Return to the rule's own condition where an override is over."""
+        verdicts: list[Verdict] = []
+        while self._expiries and self._expiries[0][0] <= self._now_ns:
+            _, _, watch = heapq.heappop(self._expiries)
+            members = self._members[watch.rule.name, watch.subject]
+            node = self._node(watch.rule, watch.subject, members)
+            verdicts += watch.exchange(node, seen_ns=seen_ns)
+            self._queue(watch)
+        return verdicts
+
+
+_NARROW = ("device", "zone", "building", "profile", "site")
+
+
+class _Index:
+    """Rules by the narrowest field that they name, so that a device is not tried on every rule."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.by_name = {rule.name: rule for rule in rules}
+        self._named: dict[tuple[str, str], list[Rule]] = defaultdict(list)
+        self._others: list[Rule] = []
+        for rule in self.by_name.values():
+            patterns = {field: getattr(rule.select, field) for field in _NARROW}
+            narrow = next(
+                (one for one in _NARROW if patterns[one] and all(map(is_name, patterns[one]))), None
+            )
+            if narrow is None:
+                self._others.append(rule)
+            else:
+                for name in set(patterns[narrow]):
+                    self._named[narrow, name].append(rule)
+
+    def near(self, device: Placed) -> list[Rule]:
+        """Return the rules that may look at a device, by name."""
+        found = list(self._others)
+        for field in _NARROW:
+            found += self._named.get((field, getattr(device, field)), ())
+        return sorted(found, key=lambda rule: rule.name)
+
+
+def _concerns(node: Node, quantity: str) -> bool:
+    if node.quantities is None:
+        return not quantity.startswith("#")
+    return quantity in node.quantities
+
+
+def _is_of(device: str, person: str, subject: Subject) -> bool:
+    return subject.device == device if device else subject.person == person

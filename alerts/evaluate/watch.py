@@ -1,0 +1,267 @@
+"""One rule for one subject: what was said of it, and what late values change in that.
+
+Entries of the last `lateness` are kept, with states of the condition in between. A late entry is
+put where it belongs and everything behind it is judged again; what then differs from what was said
+is said. So the same entries come to the same episodes in whatever order they arrive.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from alerts.conditions.node import Entry, Node
+from alerts.evaluate.phases import Episode, Phases
+from alerts.model import EVIDENCE, State, Subject, Verdict
+from alerts.rules.model import Rule
+from core.reading import Reading
+
+_STATES = 4
+_UNSURE = (State.PENDING, State.INCOMPLETE)
+_instant = itemgetter(0)
+
+
+class _Told(msgspec.Struct):
+    """An alert that was told of: since when, and when it ended, if it was told."""
+
+    at_ns: int
+    until_ns: int | None
+
+
+class Watch:
+    """A rule at work for a subject.
+
+    Args:
+        rule: the rule.
+        subject: the subject.
+        node: its condition.
+        start_ns: nothing is judged before this instant.
+        fresh_for_ns: what began longer ago than this is told as retroactive.
+    """
+
+    __slots__ = (
+        "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_new", "_start_ns",
+        "_states", "_tail", "_told", "_told_state", "phases", "queued_ns", "rule", "subject",
+    )  # fmt: skip
+
+    def __init__(
+        self, *, rule: Rule, subject: Subject, node: Node, start_ns: int, fresh_for_ns: int
+    ) -> None:
+        self.rule = rule
+        self.subject = subject
+        self.queued_ns: int | None = None
+        self._start_ns = start_ns
+        self._fresh_for_ns = fresh_for_ns
+        self._fold_every_ns = rule.lateness_ns // _STATES
+        self._new: list[Entry] = []
+        self._tail: list[Entry] = []
+        self._told: list[_Told] = []
+        self._told_state = State.CLEAR
+        self._episodes_told = 0
+        self._begin(node)
+
+    @property
+    def episodes(self) -> list[Episode]:
+        """When it fired, as far as it is remembered: those that late values may still change."""
+        return list(self.phases.episodes)
+
+    def offer(self, entry: Entry) -> bool:
+        """Take an entry, to be judged with `settle`; return whether it is the first."""
+        self._new.append(entry)
+        return len(self._new) == 1
+
+    def settle(self, *, seen_ns: int) -> tuple[list[Verdict], list[Entry]]:
+        """Judge what was offered.
+
+        Returns:
+            What changed, and the entries that came too late to be judged.
+        """
+        new, self._new = self._new, []
+        if len(new) > 1:
+            new.sort()
+        if new[0][0] > self.phases.at_ns:
+            self._fold(new)
+            return self._say(seen_ns=seen_ns), []
+        floor_ns = max(self.phases.at_ns - self.rule.lateness_ns, self._states[0][0] + 1)
+        late = [entry for entry in new if entry[0] < floor_ns]
+        if known := self._unknown([entry for entry in new if entry[0] >= floor_ns]):
+            self._refold(known)
+        return self._say(seen_ns=seen_ns, again=bool(known)), late
+
+    def pass_time(self, to_ns: int, *, seen_ns: int) -> list[Verdict]:
+        """Let time pass up to an instant with nothing coming; return what changed."""
+        if to_ns > self.phases.at_ns:
+            self.phases.advance(to_ns)
+        return self._say(seen_ns=seen_ns)
+
+    def exchange(self, node: Node, *, seen_ns: int) -> list[Verdict]:
+        """Go on with another condition, from what is remembered; return what changed."""
+        at_ns = self.phases.at_ns
+        entries, self._tail = self._tail, []
+        self._begin(node)
+        self._fold(entries)
+        self.phases.advance(at_ns)
+        return self._say(seen_ns=seen_ns, again=True)
+
+    def _begin(self, node: Node) -> None:
+        rule = self.rule
+        self.phases = Phases(
+            node, for_ns=rule.for_ns, clear_for_ns=rule.clear_for_ns, start_ns=self._start_ns
+        )
+        self._states: list[tuple[int, Any]] = [(self._start_ns, self.phases.save())]
+        self._forgotten = 0
+
+    def _unknown(self, entries: list[Entry]) -> list[Entry]:
+        """Return the entries that are not there already; take those away that they replace."""
+        found = []
+        for entry in entries:
+            place = bisect_left(self._tail, entry[:3], key=itemgetter(0, 1, 2))
+            if place < len(self._tail) and self._tail[place][:3] == entry[:3]:
+                if self._tail[place][3] == entry[3]:
+                    continue
+                del self._tail[place]
+            found.append(entry)
+        return found
+
+    def _fold(self, entries: list[Entry]) -> None:
+        """Judge entries that are newer than all before, in order."""
+        phases = self.phases
+        for at_ns, group in groupby(entries, _instant):
+            if at_ns - self._states[-1][0] > self._fold_every_ns:
+                self._remember()
+            same = list(group)
+            phases.take(same)
+            self._tail += same
+
+    def _refold(self, entries: list[Entry]) -> None:
+        """Go back before entries and judge them with everything behind them again."""
+        until_ns = self.phases.at_ns
+        first_ns = entries[0][0]
+        while len(self._states) > 1 and self._states[-1][0] >= first_ns:
+            self._states.pop()
+        from_ns, saved = self._states[-1]
+        self.phases.load(saved, forgotten=self._forgotten)
+        behind = bisect_right(self._tail, from_ns, key=_instant)
+        again = self._tail[behind:] + entries
+        del self._tail[behind:]
+        again.sort()
+        self._fold(again)
+        if until_ns > self.phases.at_ns:
+            self.phases.advance(until_ns)
+
+    def _remember(self) -> None:
+        """Keep the state as it is now, and forget what no late entry can change any more."""
+        phases = self.phases
+        self._states.append((phases.at_ns, phases.save()))
+        final_ns = phases.at_ns - self.rule.lateness_ns
+        old = sum(1 for at_ns, _ in self._states[1:] if at_ns <= final_ns)
+        if not old:
+            return
+        del self._states[:old]
+        from_ns = self._states[0][0]
+        del self._tail[: bisect_right(self._tail, from_ns, key=_instant)]
+        over = sum(1 for one in phases.episodes[:-1] if (one.until_ns or from_ns) < from_ns)
+        if over:
+            del phases.episodes[:over]
+            self._forgotten += over
+            self._episodes_told -= over
+            self._told = [one for one in self._told if (one.until_ns or from_ns) >= from_ns]
+
+    def _say(self, *, seen_ns: int, again: bool = False) -> list[Verdict]:
+        phases = self.phases
+        state = phases.state
+        if not again and state is self._told_state and len(phases.episodes) == self._episodes_told:
+            return []
+        found = list(self._of_episodes(seen_ns=seen_ns, again=again))
+        before = self._told_state
+        if state is not before and (state in _UNSURE or (before in _UNSURE and not found)):
+            pending_ns = phases.pending_ns
+            at_ns = phases.at_ns if pending_ns is None else pending_ns
+            facts = dict(phases.node.facts(phases.at_ns))
+            found.append(self._verdict(state, at_ns, seen_ns=seen_ns, facts=facts))
+        self._told_state = state
+        self._episodes_told = len(phases.episodes)
+        return found
+
+    def _of_episodes(self, *, seen_ns: int, again: bool) -> Iterator[Verdict]:
+        left = list(self._told)
+        for one in self.phases.episodes:
+            told = next((it for it in left if _overlap(it, one)), None)
+            if told is None:
+                self._told.append(_Told(one.at_ns, one.until_ns))
+                yield self._firing(one, alert_ns=one.at_ns, seen_ns=seen_ns, again=again)
+                continue
+            left.remove(told)
+            if told.until_ns == one.until_ns:
+                continue
+            told.until_ns = one.until_ns
+            if one.until_ns is None:
+                yield self._firing(one, alert_ns=told.at_ns, seen_ns=seen_ns, again=again)
+            else:
+                yield self._verdict(
+                    State.CLEAR, one.until_ns, seen_ns=seen_ns, alert_ns=told.at_ns, again=again
+                )
+        for told in left:
+            self._told.remove(told)
+            yield self._verdict(
+                State.CLEAR, told.at_ns, seen_ns=seen_ns, alert_ns=told.at_ns, again=True,
+                facts={"withdrawn": 1},
+            )  # fmt: skip
+
+    def _firing(self, one: Episode, *, alert_ns: int, seen_ns: int, again: bool) -> Verdict:
+        value = one.facts.get("value")
+        found = self._verdict(
+            State.FIRING,
+            one.at_ns,
+            seen_ns=seen_ns,
+            alert_ns=alert_ns,
+            again=again,
+            facts=one.facts,
+        )
+        return msgspec.structs.replace(
+            found,
+            since_ns=one.since_ns,
+            until_ns=one.until_ns,
+            value=value if isinstance(value, float) else None,
+            evidence=self._evidence(one.at_ns),
+        )
+
+    def _verdict(
+        self,
+        state: State,
+        at_ns: int,
+        *,
+        seen_ns: int,
+        alert_ns: int | None = None,
+        again: bool = False,
+        facts: dict[str, str | float] | None = None,
+    ) -> Verdict:
+        return Verdict(
+            rule=self.rule.name,
+            version=self.rule.version,
+            subject=self.subject,
+            state=state,
+            at_ns=at_ns,
+            seen_ns=seen_ns,
+            alert_ns=alert_ns,
+            retroactive=again or seen_ns - at_ns > self._fresh_for_ns,
+            facts=facts or {},
+        )
+
+    def _evidence(self, at_ns: int) -> tuple[Reading, ...]:
+        end = bisect_right(self._tail, at_ns, key=_instant)
+        return tuple(
+            Reading(self.subject.site, device, quantity, time_ns, value)
+            for time_ns, device, quantity, value in self._tail[max(0, end - EVIDENCE) : end]
+        )
+
+
+def _overlap(told: _Told, one: Episode) -> bool:
+    return (one.until_ns is None or told.at_ns <= one.until_ns) and (
+        told.until_ns is None or one.at_ns <= told.until_ns
+    )

@@ -1,0 +1,247 @@
+"""Conditions as they are written: a mapping with one key, the kind, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any as Anything
+
+from alerts.rules.model import (
+    Absence,
+    All,
+    Any,
+    Battery,
+    Completeness,
+    Condition,
+    Count,
+    News2,
+    Not,
+    Rate,
+    Recently,
+    Threshold,
+    TimeOfDay,
+)
+from alerts.rules.reading import (
+    Path,
+    RuleProblem,
+    difference,
+    duration_ns,
+    known_quantity,
+    limit,
+    mapping,
+    minutes,
+    number,
+    several,
+    share,
+    text,
+    truth,
+    whole,
+)
+from core.clock import NS_PER_S
+from core.placed_yaml import hint
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DEEPEST = 8
+_HOUR_NS = 3600 * NS_PER_S
+MAX_AGE_NS: Mapping[str, int] = {
+    "respiratory_rate": _HOUR_NS,
+    "oxygen_saturation": _HOUR_NS,
+    "systolic_blood_pressure": 12 * _HOUR_NS,
+    "heart_rate": _HOUR_NS,
+    "body_temperature": 12 * _HOUR_NS,
+}
+"""How old the newest value of each input of NEWS2 may be, unless a rule says otherwise: monitored
+signs an hour, measured ones the 12 hours between two observations of a stable person (RCP 2017)."""
+
+
+def condition(value: Anything, path: Path, *, depth: int = 0) -> Condition:
+    """Return a condition.
+
+    Raises:
+        RuleProblem: it is none.
+    """
+    if depth > _DEEPEST:
+        raise RuleProblem(path, f"conditions are nested more than {_DEEPEST} deep")
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise RuleProblem(path, f"one kind of condition is expected{hint('', _KINDS)}")
+    kind = next(iter(value))
+    read = _KINDS.get(kind)
+    if read is None:
+        raise RuleProblem((*path, kind), f"no kind of condition{hint(str(kind), _KINDS)}")
+    return read(value[kind], (*path, kind), depth + 1)
+
+
+def _threshold(value: Anything, path: Path, _depth: int) -> Threshold:
+    said = mapping(
+        value, path, ("quantity", "above", "below", "margin", "device"), needed=("quantity",)
+    )
+    quantity = known_quantity(said["quantity"], (*path, "quantity"))
+    above, below = (_limit(said, name, path, quantity, limit) for name in ("above", "below"))
+    if above is None and below is None:
+        raise RuleProblem(path, "above or below is missing")
+    if above is not None and below is not None and below >= above:
+        raise RuleProblem((*path, "below"), f"{below:g} is not less than above, {above:g}")
+    margin = _limit(said, "margin", path, quantity, difference) or 0.0
+    if margin < 0:
+        raise RuleProblem((*path, "margin"), "a margin is not negative")
+    if above is not None and below is not None and below + margin > above - margin:
+        raise RuleProblem((*path, "margin"), "no value is inside by so much: it would never clear")
+    return Threshold(quantity, above, below, margin, _device(said, path))
+
+
+def _rate(value: Anything, path: Path, _depth: int) -> Rate:
+    said = mapping(
+        value, path, ("quantity", "over", "above", "below", "device"), needed=("quantity", "over")
+    )
+    quantity = known_quantity(said["quantity"], (*path, "quantity"))
+    above, below = (_limit(said, name, path, quantity, difference) for name in ("above", "below"))
+    if above is None and below is None:
+        raise RuleProblem(path, "above (it rose by more) or below (it fell by more) is missing")
+    over_ns = duration_ns(said["over"], (*path, "over"), least_ns=NS_PER_S)
+    return Rate(quantity, over_ns, above, below, _device(said, path))
+
+
+def _absence(value: Anything, path: Path, _depth: int) -> Absence:
+    said = mapping(value or {}, path, ("after", "intervals", "quantity", "device"))
+    if "after" in said and "intervals" in said:
+        raise RuleProblem((*path, "intervals"), "after is there already; one of the two")
+    after_ns = None
+    if "after" in said:
+        after_ns = duration_ns(said["after"], (*path, "after"), least_ns=NS_PER_S)
+    intervals = number(said.get("intervals", 3.0), (*path, "intervals"), least=1.0, most=1e6)
+    quantity = ""
+    if "quantity" in said:
+        quantity = known_quantity(said["quantity"], (*path, "quantity"))
+    return Absence(after_ns, intervals, quantity, _device(said, path))
+
+
+def _time_of_day(value: Anything, path: Path, _depth: int) -> TimeOfDay:
+    said = mapping(value, path, ("from", "to", "days"), needed=("from", "to"))
+    days = frozenset(range(7))
+    if "days" in said:
+        days = frozenset(several(said["days"], (*path, "days"), _day))
+    start, end = (minutes(said[name], (*path, name)) for name in ("from", "to"))
+    if start == end:
+        raise RuleProblem((*path, "to"), "it is the same as from; for a whole day: 00:00 to 24:00")
+    return TimeOfDay(start, end, days)
+
+
+def _day(value: Anything, path: Path) -> int:
+    if value not in DAYS:
+        raise RuleProblem(path, f"{value!r} is no day{hint(str(value), DAYS)}")
+    return DAYS.index(value)
+
+
+def _battery(value: Anything, path: Path, _depth: int) -> Battery:
+    said = mapping(value, path, ("within", "empty", "over", "device"), needed=("within",))
+    day_ns = 86_400 * NS_PER_S
+    within_ns = duration_ns(said["within"], (*path, "within"), least_ns=day_ns)
+    empty = limit(said.get("empty", 5.0), (*path, "empty"), "battery_level")
+    over_ns = duration_ns(said.get("over", "30d"), (*path, "over"), least_ns=3 * day_ns)
+    return Battery(within_ns / day_ns, empty, over_ns // day_ns, _device(said, path))
+
+
+def _completeness(value: Anything, path: Path, _depth: int) -> Completeness:
+    said = mapping(value, path, ("below", "over"), needed=("below",))
+    over_ns = duration_ns(said.get("over", "1h"), (*path, "over"), least_ns=_HOUR_NS)
+    if over_ns % _HOUR_NS:
+        raise RuleProblem((*path, "over"), "the ledger has whole hours")
+    return Completeness(share(said["below"], (*path, "below")), over_ns // _HOUR_NS)
+
+
+def _news2(value: Anything, path: Path, _depth: int) -> News2:
+    said = mapping(
+        value or {}, path, ("minimum", "single", "scale", "oxygen", "consciousness", "max_age")
+    )
+    ages = dict(MAX_AGE_NS)
+    given = mapping(said.get("max_age", {}), (*path, "max_age"), ages)
+    for name, age in given.items():
+        ages[name] = duration_ns(age, (*path, "max_age", name), least_ns=NS_PER_S)
+    oxygen = said.get("oxygen")
+    alert = said.get("consciousness")
+    if alert not in (None, "alert", "not_alert"):
+        raise RuleProblem(
+            (*path, "consciousness"),
+            "alert or not_alert (confused, answers to voice or pain only, or not at all)",
+        )
+    return News2(
+        max_age_ns=ages,
+        minimum=whole(said.get("minimum", 5), (*path, "minimum"), least=1, most=20),
+        single=truth(said.get("single", True), (*path, "single")),
+        scale=whole(said.get("scale", 1), (*path, "scale"), least=1, most=2),
+        oxygen=None if oxygen is None else truth(oxygen, (*path, "oxygen")),
+        alert=None if alert is None else alert == "alert",
+    )
+
+
+def _all(value: Anything, path: Path, depth: int) -> All:
+    return All(several(value, path, lambda one, at: condition(one, at, depth=depth)))
+
+
+def _any(value: Anything, path: Path, depth: int) -> Any:
+    return Any(several(value, path, lambda one, at: condition(one, at, depth=depth)))
+
+
+def _not(value: Anything, path: Path, depth: int) -> Not:
+    return Not(condition(value, path, depth=depth))
+
+
+def _recently(value: Anything, path: Path, depth: int) -> Recently:
+    said = mapping(value, path, ("when", "within"), needed=("when", "within"))
+    return Recently(
+        condition(said["when"], (*path, "when"), depth=depth),
+        duration_ns(said["within"], (*path, "within"), least_ns=NS_PER_S),
+    )
+
+
+def _count(value: Anything, path: Path, depth: int) -> Count:
+    said = mapping(value, path, ("of", "at_least"), needed=("of", "at_least"))
+    part = condition(said["of"], (*path, "of"), depth=depth)
+    if holds_kind(part, Count | News2):
+        raise RuleProblem((*path, "of"), "what is counted is asked of one device")
+    asked = said["at_least"]
+    if isinstance(asked, str):
+        return Count(part, share=share(asked, (*path, "at_least")))
+    return Count(part, at_least=whole(asked, (*path, "at_least"), least=1, most=1_000_000))
+
+
+def holds_kind(one: Condition, kinds: Anything) -> bool:
+    """Return whether a condition, or one inside it, is of some kinds."""
+    if isinstance(one, kinds):
+        return True
+    if isinstance(one, All | Any):
+        return any(holds_kind(part, kinds) for part in one.parts)
+    if isinstance(one, Not | Recently | Count):
+        return holds_kind(one.part, kinds)
+    return False
+
+
+def _limit(
+    said: Mapping[str, Anything],
+    name: str,
+    path: Path,
+    quantity: str,
+    read: Callable[[Anything, Path, str], float],
+) -> float | None:
+    return None if said.get(name) is None else read(said[name], (*path, name), quantity)
+
+
+def _device(said: Mapping[str, Anything], path: Path) -> str:
+    return text(said["device"], (*path, "device"), longest=64) if "device" in said else ""
+
+
+_KINDS: dict[str, Callable[[Anything, Path, int], Condition]] = {
+    "threshold": _threshold,
+    "rate": _rate,
+    "absence": _absence,
+    "time_of_day": _time_of_day,
+    "battery": _battery,
+    "completeness": _completeness,
+    "news2": _news2,
+    "all": _all,
+    "any": _any,
+    "not": _not,
+    "recently": _recently,
+    "count": _count,
+}
+KINDS = tuple(_KINDS)
+"""Every kind of condition."""

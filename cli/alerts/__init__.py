@@ -1,0 +1,1 @@
+"""`passerelle alerts`: rules checked, tried on history, and tuned."""
