@@ -22,7 +22,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-annotate 
 # More arguments for the program behind a target: make test ARGS="-k spool -x"
 ARGS ?=
 
-.PHONY: help env run test test-servers test-compose benchmark benchmark-reads benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
+.PHONY: help env run test test-servers test-compose benchmark benchmark-reads benchmark-live benchmark-crowd benchmark-alerts benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,7 +54,7 @@ run: env ## Start the whole platform on this machine, with simulated devices; Ct
 test: env ## Run the whole test suite (ARGS="-k name" for a part)
 	@$(BIN)/pytest $(ARGS)
 
-test-servers: env ## Build InfluxDB 2.10 and 1.13 for the tests, once; kept in ~/.cache/passerelle
+test-servers: env ## Build InfluxDB 2.10 and 1.13, install an OpenID provider, for the tests, once; kept in ~/.cache/passerelle
 	@deploy/test-servers/build
 
 benchmark-servers: env ## Build Telegraf too, which `make benchmark` compares with
@@ -65,6 +65,15 @@ benchmark: benchmark-servers ## Against Telegraf; formats, stores, latency, back
 
 benchmark-reads: env ## The API beside InfluxDB asked directly: a day raw, a month of hours, latest
 	@$(BIN)/python -m benchmarks.reads $(ARGS)
+
+benchmark-live: env ## From publish to a hundred readers of the live stream
+	@$(BIN)/python -m benchmarks.live $(ARGS)
+
+benchmark-crowd: env ## Ingest while two hundred people read, beside ingest alone
+	@$(BIN)/python -m benchmarks.crowd $(ARGS)
+
+benchmark-alerts: env ## Values a second that 5,000 alert rules judge on one core
+	@$(BIN)/python -m benchmarks.alerts $(ARGS)
 
 benchmark-sustained: benchmark-servers ## Minutes at a steady rate, everything here, every message accounted for
 	@$(BIN)/python -m benchmarks.sustained $(ARGS)
@@ -96,6 +105,7 @@ lock: env ## Resolve the dependencies again, within what pyproject.toml allows
 	@$(UV) pip compile $(LOCK_OPTIONS) --constraint requirements.lock pyproject.toml -o requirements-runtime.lock
 	@$(UV) pip compile $(LOCK_OPTIONS) --constraint requirements.lock deploy/image/build.in -o deploy/image/build.lock
 	@$(UV) pip compile $(LOCK_OPTIONS) deploy/test-servers/requirements.in -o deploy/test-servers/requirements.lock
+	@$(UV) pip compile $(LOCK_OPTIONS) deploy/test-servers/node.in -o deploy/test-servers/node.lock
 
 clean: ## Remove the environment, caches and local data of this clone
 	rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist ./*.egg-info

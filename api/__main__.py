@@ -10,6 +10,7 @@ from threading import Event
 from api.app import create_app
 from api.server import ApiServer
 from core.clock import SystemClock
+from core.collector import freeze_startup
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.logs import Outage, configure_logging, logger
 from core.metrics import Metrics
@@ -51,8 +52,14 @@ def _serve(stop: Event) -> None:
             app = create_app(
                 settings=settings, registry=registry, store=store, metrics=Metrics(), clock=clock
             )
-            server = ApiServer(app, settings.api.host, settings.api.port)
+            server = ApiServer(
+                app,
+                settings.api.host,
+                settings.api.port,
+                trusted_proxies=settings.api.trusted_proxies,
+            )
             log.info("api_listening", url=server.start())
+            freeze_startup()
             stop.wait()
             server.stop()
             log.info("api_stopped")

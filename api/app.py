@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +16,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Lifespan
 
+from api.access.audit import Audit
+from api.access.audited import Audited
+from api.access.requires import authorized
 from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
@@ -22,12 +26,18 @@ from api.exports.orders import Orders
 from api.exports.response import FilesAsTheyAre
 from api.exports.streams import Streams
 from api.idempotency import HEADER, REPLAYED, Idempotency
+from api.live.hub import Hub
+from api.live.websocket import ROUTE as LIVE_SOCKET
 from api.middleware import BodyBound, Observation
 from api.newest import NewestValues
+from api.oidc import OidcVerifier, Provider
 from api.parameters import query_parameters, strict_query
 from api.problems import on_http_exception, on_passerelle_error, on_validation_error
 from api.rate_limits import POLICY_HEADER, STATE_HEADER, Buckets, RateLimits
 from api.readiness import Readiness
+from api.routes import (
+    audit as audit_route,
+)
 from api.routes import (
     completeness,
     dead_letters,
@@ -36,28 +46,34 @@ from api.routes import (
     exports,
     health,
     joined,
+    keys,
     latest,
     letter_requests,
+    live,
+    me,
     quantities,
     readings,
     sites,
     snapshots,
+    users,
     value_counts,
 )
 from api.routes import (
     metrics as metrics_route,
 )
-from api.security import Authentication, KeyVerifier, key_schemes
+from api.security import Authentication, Callers, KeyVerifier, Tokens
 from api.services import Services
 from api.watched_store import WatchedStore
 from core.clock import Clock
 from core.errors import PasserelleError
 from core.logs import Outage, logger
 from core.metrics import Metrics
+from core.oidc import OidcSettings
 from core.settings import ApiSettings, Settings
 from devices.registry import Registry
 from storage.ports import PointReader
 from storage.rolled_reader import RolledReader
+from storage.settled import SettledColumns
 
 _COMPRESSED_FROM_BYTES = 2048
 _COMPRESSION = 4
@@ -70,6 +86,7 @@ _WITH_KEY = (
     latest,
     readings,
     joined,
+    live,
     export_jobs,
     exports,
     snapshots,
@@ -78,6 +95,10 @@ _WITH_KEY = (
     letter_requests,
     dead_letters,
     metrics_route,
+    me,
+    users,
+    keys,
+    audit_route,
 )
 
 
@@ -102,13 +123,29 @@ def create_app(
         clock: where now comes from.
     """
     log = logger("api")
-    watched = WatchedStore(store, outage=Outage(log, "store"))
+    watched = WatchedStore(
+        store,
+        outage=Outage(log, "store"),
+        columns=SettledColumns(
+            reader=store,
+            changes=registry.kept,
+            clock=clock,
+            most_bytes=settings.api.kept_hours_mb * 1_000_000,
+        ),
+    )
+    audit = Audit(registry=registry, metrics=metrics, clock=clock)
+    verifier = KeyVerifier(registry=registry, clock=clock)
+    tokens = _tokens(settings.oidc, registry, clock)
+    wrong = settings.api.wrong_keys_per_minute
+    guesses = Buckets(per_s=wrong / 60, burst=wrong, clock=clock) if wrong else None
+    hub = Hub(mqtt_settings=settings.mqtt, settings=settings.live, clock=clock, metrics=metrics)
     orders = Orders(
         settings=settings, registry=registry, store=watched, metrics=metrics, clock=clock
     )
     app = DocumentedApi(
         title="Passerelle",
-        lifespan=_while_served(orders),
+        lifespan=_while_served(orders, audit, hub),
+        dependencies=[Depends(authorized)],
         version=version("passerelle"),
         description=DESCRIPTION,
         openapi_tags=TAGS,
@@ -132,7 +169,11 @@ def create_app(
             settings=settings, registry=registry, store=watched, metrics=metrics, clock=clock
         ),
         orders=orders,
+        live=hub,
+        callers=Callers(verifier=verifier, tokens=tokens, guesses=guesses, audit=audit),
+        audit=audit,
     )
+    app.router.routes.append(LIVE_SOCKET)
     _include_routes(app)
     app.include_router(dashboard_router())
     app.state.query_parameters = _query_parameters()
@@ -142,21 +183,33 @@ def create_app(
     # the last one added stands outermost
     app.add_middleware(Idempotency, registry=registry)
     app.add_middleware(BodyBound)
+    app.add_middleware(Audited, audit=audit)
     bounds = settings.api
     if bounds.rate_limit_per_s:
         buckets = Buckets(per_s=bounds.rate_limit_per_s, burst=bounds.rate_limit_burst, clock=clock)
         app.add_middleware(RateLimits, buckets=buckets, metrics=metrics)
-    wrong = bounds.wrong_keys_per_minute
     app.add_middleware(
         Authentication,
-        verifier=KeyVerifier(registry=registry, clock=clock),
+        verifier=verifier,
         registry_outage=Outage(log, "registry"),
-        guesses=Buckets(per_s=wrong / 60, burst=wrong, clock=clock) if wrong else None,
+        guesses=guesses,
         metrics=metrics,
+        audit=audit,
+        tokens=tokens,
     )
     app.add_middleware(Observation, metrics=metrics, clock=clock)
     _add_transport(app, settings.api)
     return app
+
+
+def _tokens(settings: OidcSettings, registry: Registry, clock: Clock) -> Tokens | None:
+    """Return what knows good bearer tokens, or None when only keys are accepted."""
+    if settings.issuer is None:
+        return None
+    outage = Outage(logger("api"), "identity_provider")
+    provider = Provider(settings=settings, clock=clock, outage=outage)
+    verifier = OidcVerifier(settings=settings, provider=provider, clock=clock)
+    return Tokens(verifier=verifier, issuer=settings.issuer, registry=registry)
 
 
 def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
@@ -171,7 +224,7 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["X-API-Key", "Authorization", "Content-Type", "If-None-Match", HEADER],
             expose_headers=[
                 "ETag",
@@ -186,16 +239,19 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
         )
 
 
-def _while_served(orders: Orders) -> Lifespan[FastAPI]:
-    """Carry out orders from the start of the server to its end."""
+def _while_served(orders: Orders, audit: Audit, hub: Hub) -> Lifespan[FastAPI]:
+    """Carry out orders, and listen to the live stream, while the server runs."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         orders.runner.start()
+        hub.start()
         try:
             yield
         finally:
+            await run_in_threadpool(hub.stop)
             await run_in_threadpool(orders.runner.stop)
+            await run_in_threadpool(audit.flush)
 
     return lifespan
 
@@ -203,9 +259,18 @@ def _while_served(orders: Orders) -> Lifespan[FastAPI]:
 def _include_routes(app: DocumentedApi) -> None:
     app.include_router(health.ROUTER)
     for resource in _WITH_KEY:
-        app.include_router(
-            resource.ROUTER, dependencies=[Depends(key_schemes), Depends(strict_query)]
-        )
+        app.include_router(resource.ROUTER, dependencies=[Depends(strict_query)])
+
+
+def described_routes() -> list[tuple[str, str, dict[str, Any]]]:
+    """Return every route of the API as OpenAPI describes it: method, path template, operation."""
+    described = DocumentedApi(title="routes")
+    _include_routes(described)
+    return [
+        (method.upper(), path, operation)
+        for path, operations in described.openapi()["paths"].items()
+        for method, operation in operations.items()
+    ]
 
 
 @lru_cache(maxsize=1)

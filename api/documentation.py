@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api.idempotency import HEADER, KEY_PATTERN, WRITES
 from api.problems import MEDIA_TYPE, PROBLEMS, Problem
+from api.security import PUBLIC_PATHS
 
 DESCRIPTION = """
 Sites, devices, readings and the account of every message of a Passerelle platform.
@@ -24,12 +25,29 @@ TAGS = [
     {"name": "quantities", "description": "What is measured: units, ranges, codes."},
     {"name": "devices", "description": "Registered devices and their latest values."},
     {"name": "readings", "description": "Stored values, raw or one a window."},
+    {"name": "live", "description": "Values as they arrive."},
     {"name": "exports", "description": "Values as files of any size: streamed, or by a job."},
     {"name": "snapshots", "description": "Queries that are frozen, for studies to cite."},
     {"name": "completeness", "description": "The ledger: every message accounted for."},
     {"name": "dead letters", "description": "What could not be stored, why, and its replay."},
+    {"name": "access", "description": "Who may do what: you, users, keys, and the audit."},
     {"name": "health", "description": "Which part is down, and metrics."},
 ]
+
+KEY_SCHEMES: dict[str, dict[str, str]] = {
+    "ApiKeyHeader": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key, as `passerelle keys create` prints it.",
+    },
+    "ApiKeyBearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The same API key, or a token of the OpenID provider.",
+    },
+}
+"""How a key is sent."""
 
 _KEY_PROBLEMS = ("bad_request", "conflict", "idempotency_key_reused")
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
@@ -56,10 +74,20 @@ class DocumentedApi(FastAPI):
             schemas["Problem"] = schema
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            _describe_keys(document)
             _describe_conditional(document)
             _describe_idempotency(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _describe_keys(document: dict[str, Any]) -> None:
+    """Say of every route but the public ones that it takes a key (`api.security` checks it)."""
+    document["components"]["securitySchemes"] = KEY_SCHEMES
+    for path, methods in document["paths"].items():
+        if path not in PUBLIC_PATHS:
+            for operation in methods.values():
+                operation["security"] = [{name: []} for name in KEY_SCHEMES]
 
 
 def _describe_conditional(document: dict[str, Any]) -> None:
@@ -101,7 +129,16 @@ def answers(
     """
     content = {"application/json": {"example": example}}
     content.update({name: {"example": sample} for name, sample in (media or {}).items()})
-    every = ("unauthorized", "invalid_parameter", "rate_limited", "registry_unavailable", *codes)
+    every = (
+        "unauthorized",
+        "forbidden",
+        "invalid_parameter",
+        "rate_limited",
+        "registry_unavailable",
+        "identity_provider_unavailable",
+        "audit_unavailable",
+        *codes,
+    )
     return {status: {"content": content}, **problems(*every)}
 
 

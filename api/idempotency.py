@@ -2,7 +2,8 @@
 
 A client that does not know whether its write arrived sends it again with the same key, and gets the
 answer of the first time: nothing is done twice. Answers are kept for a day in the registry, so
-every API process knows them. A failure of ours (5xx) is not kept: the write may be tried again.
+every API process knows them. A failure of ours (5xx) is not kept: the write may be tried again; nor
+is an answer that says `Cache-Control: no-store`, because it holds a secret.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import on_http_exception, on_passerelle_error, problem_response
-from devices.registry import ApiKey, Registry
+from core.access import Principal
+from devices.registry import Registry
 from devices.registry.answered import Answered, Claimed
 from devices.registry.errors import RegistryUnavailableError
 
@@ -28,6 +30,8 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 """Header of an answer that was given before."""
 KEY_PATTERN = r"^[\x21-\x7e]{1,200}$"
+NO_STORE = "no-store"
+"""`Cache-Control` of an answer that nobody may keep."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KEY = re.compile(KEY_PATTERN)
 _KEPT = ("content-type", "location", "link", "deprecation")
@@ -53,7 +57,7 @@ class Idempotency:
             await self._app(scope, receive, send)
             return
         wanted = Headers(scope=scope).getlist(HEADER)
-        if not wanted:
+        if not wanted or "principal" not in scope.get("state", {}):  # a public path writes nothing
             await self._app(scope, receive, send)
             return
         try:
@@ -100,7 +104,8 @@ class Idempotency:
             await run_in_threadpool(self._answers.give_up, key)
             raise
         response = recorder.response()
-        if response.status_code >= _FAILED:
+        secret = response.headers.get("cache-control") == NO_STORE
+        if response.status_code >= _FAILED or secret:
             await run_in_threadpool(self._answers.give_up, key)
         else:
             kept = {name: response.headers[name] for name in _KEPT if name in response.headers}
@@ -151,7 +156,7 @@ def _replay(body: bytes) -> Receive:
 
 
 def _digests(scope: Scope, wanted: str, body: bytes) -> tuple[str, str]:
-    caller: ApiKey = scope["state"]["api_key"]
+    caller: Principal = scope["state"]["principal"]
     target = (caller.id, scope["method"], scope["path"], wanted)
     content = scope["query_string"] + b"\x00" + body
     return (

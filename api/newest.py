@@ -75,7 +75,7 @@ class NewestValues:
 
     def devices(self) -> list[Device]:
         """Return every registered device, asked again when the registry changed."""
-        revision = self._registry.revision()
+        revision = self._registry.recent_revision()
         known = self._devices
         if known is None or known[0] != revision:
             known = self._devices = (revision, self._registry.devices.list(limit=None))

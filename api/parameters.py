@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Path, Query, Request
 
+from api.access.visibility import Access
 from api.problems import InvalidParameterError
 from api.times import parse_instant
 from core.errors import NotFoundError
 from core.identity import UNASSIGNED_SITE
-from devices.registry import Registry
+from devices.registry import Device, Registry
+from devices.registry.inventory import unknown_device
 
 MAX_PAGE = 10_000
 """Rows that one page of a list may have."""
@@ -71,7 +73,7 @@ UntilParameter = Annotated[
 IdPath = Annotated[str, Path(description="Its identifier.", max_length=256)]
 
 
-def strict_query(request: Request) -> None:
+async def strict_query(request: Request) -> None:
     """Refuse parameters that the route does not know, repeated single ones, and NUL bytes.
 
     A misspelt filter that is silently ignored answers more than was asked for.
@@ -144,29 +146,53 @@ def instant_range(
     return start_ns, end_ns
 
 
-def existing_site(registry: Registry, site: str, *, parameter: str = "site") -> str:
-    """Return `site` when there is one with that identifier.
+def existing_site(access: Access, registry: Registry, site: str, *, parameter: str = "site") -> str:
+    """Return `site` when there is one with that identifier, where the caller has the right.
 
     Raises:
-        InvalidParameterError: there is none; the sentence names those that exist.
+        InvalidParameterError: there is none that the caller may know of; the sentence names those.
+        ForbiddenError: they know it, and have not the right there.
     """
     try:
-        return registry.sites.get(site).id
+        found = registry.sites.get(site).id
+        if access.admits(found):
+            return found
     except NotFoundError:
-        known = ", ".join(entry.id for entry in registry.sites.list()) or "none"
-        raise InvalidParameterError(
-            parameter, f"there is no site {site[:60]!r}; there are: {known}"
-        ) from None
+        pass
+    known = ", ".join(one.id for one in registry.sites.list() if access.principal.knows(one.id))
+    raise InvalidParameterError(
+        parameter, f"there is no site {site[:60]!r}; there are: {known or 'none'}"
+    )
 
 
-def accounted_site(registry: Registry, site: str | None, *, parameter: str = "site") -> None:
+def accounted_site(
+    access: Access, registry: Registry, site: str | None, *, parameter: str = "site"
+) -> None:
     """Check a site under which messages are accounted for: one that exists, or `unassigned`.
+
+    What belongs to no site is for those who have the right at every one.
 
     Raises:
         InvalidParameterError: it is neither.
+        ForbiddenError: the caller has not the right there.
     """
-    if site is not None and site != UNASSIGNED_SITE:
-        existing_site(registry, site, parameter=parameter)
+    if site == UNASSIGNED_SITE and access.sites is None:
+        return
+    if site is not None:
+        existing_site(access, registry, site, parameter=parameter)
+
+
+def existing_device(access: Access, registry: Registry, device: str) -> Device:
+    """Return a device at a site where the caller has the right.
+
+    Raises:
+        NotFoundError: there is none of that id that the caller may know of.
+        ForbiddenError: they know its site, and have not the right there.
+    """
+    found = registry.devices.get(device)
+    if not access.admits(found.site):
+        raise unknown_device(device)
+    return found
 
 
 def _is_array(schema: Mapping[str, Any]) -> bool:

@@ -32,7 +32,17 @@ class ProblemType(NamedTuple):
 
 PROBLEMS: Mapping[str, ProblemType] = {
     "bad_request": ProblemType(400, "The request cannot be read"),
-    "unauthorized": ProblemType(401, "An API key is needed"),
+    "unauthorized": ProblemType(401, "An API key or a bearer token is needed"),
+    "token_malformed": ProblemType(401, "The bearer token is not usable"),
+    "token_algorithm_refused": ProblemType(401, "The bearer token is signed in another way"),
+    "token_key_unknown": ProblemType(401, "The bearer token is signed with an unknown key"),
+    "token_signature_wrong": ProblemType(401, "The signature of the bearer token is wrong"),
+    "token_wrong_issuer": ProblemType(401, "The bearer token is another provider's"),
+    "token_wrong_audience": ProblemType(401, "The bearer token is for another program"),
+    "token_wrong_client": ProblemType(401, "The bearer token was given to another client"),
+    "token_expired": ProblemType(401, "The bearer token has ended"),
+    "token_not_yet_valid": ProblemType(401, "The bearer token is not good yet"),
+    "forbidden": ProblemType(403, "There is no right to this"),
     "not_found": ProblemType(404, "There is no such thing"),
     "method_not_allowed": ProblemType(405, "The resource does not know this method"),
     "conflict": ProblemType(409, "It exists already, or is in another state"),
@@ -42,9 +52,12 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "invalid_parameter": ProblemType(422, "A parameter is not usable"),
     "rate_limited": ProblemType(429, "It was asked too often"),
     "internal_error": ProblemType(500, "The program failed"),
+    "audit_unavailable": ProblemType(503, "It cannot be written down who reads vital signs"),
+    "live_busy": ProblemType(503, "Too many readers look on"),
     "exports_busy": ProblemType(503, "Too many exports are under way"),
     "exports_unavailable": ProblemType(503, "Files of exports cannot be kept"),
     "store_unavailable": ProblemType(503, "The telemetry store does not answer"),
+    "identity_provider_unavailable": ProblemType(503, "The identity provider does not answer"),
     "registry_unavailable": ProblemType(503, "The registry does not answer"),
 }
 """Every problem code that the API answers with."""

@@ -1,4 +1,4 @@
-"""How often one caller may ask: a token bucket for each API key, and one for each guessing address.
+"""How often one caller may ask: a token bucket for each caller, and one for each guessing address.
 
 A bucket holds `burst` tokens and is filled at `per_s`; each request takes one or more. A caller may
 so use its burst at once, and `per_s` for ever. The buckets are this process's own: N processes of
@@ -19,9 +19,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import problem_response
+from core.access import Principal
 from core.clock import Clock
 from core.metrics import Metrics
-from devices.registry import ApiKey
 
 POLICY_HEADER, STATE_HEADER = "RateLimit-Policy", "RateLimit"
 """Header fields of draft-ietf-httpapi-ratelimit-headers-09: the policy, and what is left of it."""
@@ -106,9 +106,10 @@ class Buckets:
 
 
 class RateLimits:
-    """ASGI middleware behind `Authentication`: bounds how often a key may ask.
+    """ASGI middleware behind `Authentication`: bounds how often a caller may ask.
 
-    Every answer to a key says what is left. Public paths have no key, and no bound.
+    A key is a caller, and so is a subject of bearer tokens. Every answer to one says what is left.
+    Public paths have no caller, and no bound.
     """
 
     def __init__(self, app: ASGIApp, *, buckets: Buckets, metrics: Metrics) -> None:
@@ -120,11 +121,11 @@ class RateLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        key: ApiKey | None = scope.get("state", {}).get("api_key")
-        if key is None:
+        caller: Principal | None = scope.get("state", {}).get("principal")
+        if caller is None:
             await self._app(scope, receive, send)
             return
-        taken = self._buckets.take(key.id, _COSTS.get((scope["method"], scope["path"]), 1))
+        taken = self._buckets.take(caller.id, _COSTS.get((scope["method"], scope["path"]), 1))
         state = f'"key";r={taken.left};t={self._buckets.full_in_s(taken.left)}'
 
         async def stating_send(message: MutableMapping[str, Any]) -> None:

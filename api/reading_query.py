@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,6 +17,7 @@ from core.errors import ConfigurationError, QueryTooLargeError
 from core.identity import checked_slug
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey, Reading
+from storage.columns import ColumnPage
 from storage.ports import PointReader, Position, Selection, Windows, WindowValue
 from storage.rolled_reader import RolledReader
 
@@ -38,6 +40,7 @@ class ReadingQuery(msgspec.Struct, frozen=True, kw_only=True):
         end_ns: last instant, exclusive.
         zone: of the answer's instants.
         max_points: values that one answer may hold.
+        among: where `quantities` is empty: only these; None: no such bound.
     """
 
     devices: tuple[DeviceKey, ...]
@@ -46,10 +49,26 @@ class ReadingQuery(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int
     zone: ZoneInfo
     max_points: int
+    among: tuple[str, ...] | None = None
+
+    @property
+    def every_quantity(self) -> tuple[str, ...]:
+        """The quantities that may stand in the answer."""
+        return self.quantities or (tuple(CATALOGUE) if self.among is None else self.among)
 
     def within(self, start_ns: int, end_ns: int) -> ReadingQuery:
         """Return the same query over another range."""
         return msgspec.structs.replace(self, start_ns=start_ns, end_ns=end_ns)
+
+
+class ColumnSource(Protocol):
+    """What answers columns."""
+
+    def read_columns(
+        self, selection: Selection, *, limit: int, after: Position | None = None
+    ) -> ColumnPage:
+        """See `SettledColumns.page`."""
+        ...
 
 
 def read_raw(
@@ -67,25 +86,46 @@ def read_raw(
     Raises:
         QueryTooLargeError: `limit` is above the bound.
     """
-    if limit > query.max_points:
-        raise QueryTooLargeError(
-            f"a page of {limit} values is more than {query.max_points}",
-            hint=_hint(query, series=len(query.devices) * max(1, len(query.quantities))),
-        )
-    if not query.devices:
+    selection = _page_of(query, limit=limit)
+    if selection is None:
         return (), None
-    selection = Selection(
-        devices=query.devices,
-        quantities=query.quantities or tuple(CATALOGUE),
-        start_ns=query.start_ns,
-        end_ns=query.end_ns,
-    )
     if quality.active:
         return kept_page(
             store, selection, quality, limit=limit, after=after, most_read=query.max_points
         )
     page = store.read(selection, limit=limit, after=after)
     return tuple(reading for reading in page.readings if reading.quantity in CATALOGUE), page.after
+
+
+def read_columns(
+    store: ColumnSource, query: ReadingQuery, *, limit: int, after: Position | None
+) -> ColumnPage:
+    """Return what `read_raw` does without a choice by quality, a series at a time.
+
+    Raises:
+        QueryTooLargeError: `limit` is above the bound.
+    """
+    selection = _page_of(query, limit=limit)
+    if selection is None:
+        return ColumnPage(())
+    return store.read_columns(selection, limit=limit, after=after)
+
+
+def _page_of(query: ReadingQuery, *, limit: int) -> Selection | None:
+    """Return what a page is read of; None: there is no device to read."""
+    if limit > query.max_points:
+        raise QueryTooLargeError(
+            f"a page of {limit} values is more than {query.max_points}",
+            hint=_hint(query, series=len(query.devices) * max(1, len(query.quantities))),
+        )
+    if not query.devices:
+        return None
+    return Selection(
+        devices=query.devices,
+        quantities=query.every_quantity,
+        start_ns=query.start_ns,
+        end_ns=query.end_ns,
+    )
 
 
 class WindowsRead(msgspec.Struct, frozen=True):
@@ -181,7 +221,7 @@ def _groups(
         having.setdefault(DeviceKey(reading.site, reading.device), set()).add(reading.quantity)
     groups: dict[tuple[str, ...], list[DeviceKey]] = {}
     for device in query.devices:
-        names = tuple(name for name in CATALOGUE if name in having.get(device, ()))
+        names = tuple(name for name in query.every_quantity if name in having.get(device, ()))
         if names:
             groups.setdefault(names, []).append(device)
     return [(names, tuple(devices)) for names, devices in groups.items()]

@@ -1,4 +1,4 @@
-"""Readings as JSON or CSV. Encoded directly: a hundred thousand points pass through here."""
+"""Readings as CSV, windows as JSON or CSV, encoded directly, as a hundred thousand may pass."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from api.selection import quality_flags, quality_names
+from api.selection import quality_names
 from api.times import all_in_zone, in_zone
 from core.quantities import CATALOGUE
 from core.reading import Reading
@@ -32,28 +32,11 @@ def wants_csv(accept: str) -> bool:
     return weights["text/csv"] > weights["application/json"]
 
 
-class _RawPoint(msgspec.Struct, frozen=True):
-    time: str
-    value: float
-    quality: tuple[str, ...]
-
-
 class _WindowPoint(msgspec.Struct, frozen=True):
     time: str
     end: str
     value: float | None
     count: int
-
-
-def raw_json(readings: Sequence[Reading], head: dict[str, Any], *, zone: ZoneInfo) -> bytes:
-    """Return the body of `RawReadings`; `head` has every field but `series`."""
-    texts = all_in_zone([reading.time_ns for reading in readings], zone)
-    series: dict[tuple[str, str, str], list[object]] = {}
-    for text, one in zip(texts, readings, strict=True):
-        series.setdefault((one.site, one.device, one.quantity), []).append(
-            _RawPoint(text, one.value, quality_flags(one.quality))
-        )
-    return msgspec.json.encode({**head, "series": _series(series)})
 
 
 def windows_json(values: Sequence[WindowValue], head: dict[str, Any], *, zone: ZoneInfo) -> bytes:

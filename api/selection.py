@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Query
 
+from api.access.visibility import Access, allowed_quantities, check_quantities
 from api.parameters import UTC, existing_site, split_list
 from api.problems import InvalidParameterError
 from core.errors import NotFoundError, QueryTooLargeError, UnknownQuantityError
 from core.quality import Quality
-from core.quantities import quantity
+from core.quantities import CATALOGUE, quantity
 from core.reading import DeviceKey
 from devices.registry import Registry
 
@@ -53,19 +55,37 @@ def chosen_quantities(values: list[str] | None) -> tuple[str, ...]:
     return names
 
 
-def chosen_devices(
-    registry: Registry, *, devices: list[str] | None, site: str | None
-) -> tuple[DeviceKey, ...]:
-    """Return the devices that are named, or every one of `site`.
+def permitted_quantities(
+    access: Access, devices: Iterable[DeviceKey], names: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the quantities that a query means, checked; empty: every one, all of them permitted.
 
     Raises:
+        ForbiddenError: one is named that the caller may not read of these devices, or none is, and
+            there is nothing that may be read of all of them.
+    """
+    sites = {device.site for device in devices}
+    if names:
+        check_quantities(access, sites, names)
+        return names
+    allowed = allowed_quantities(access, sites)
+    return () if allowed is None else tuple(name for name in CATALOGUE if name in allowed)
+
+
+def chosen_devices(
+    access: Access, registry: Registry, *, devices: list[str] | None, site: str | None
+) -> tuple[DeviceKey, ...]:
+    """Return the devices that are named, or every one of `site`; each is one the caller may read.
+
+    Raises:
+        ForbiddenError: the caller knows the site, and has not the right there.
         InvalidParameterError: none is named, one does not exist or is not at `site`, or `site`
             does not exist.
         QueryTooLargeError: the site has more devices than one query may read.
     """
     names = split_list(devices)
     if site is not None:
-        existing_site(registry, site)
+        existing_site(access, registry, site)
     if not names:
         if site is None:
             raise InvalidParameterError(
@@ -84,7 +104,7 @@ def chosen_devices(
     keys = []
     for name in names:
         at = sites.get(name)
-        if at is None:
+        if at is None or not access.admits(at):
             raise InvalidParameterError("devices", f"there is no device {name[:60]!r}")
         if site not in (None, at):
             raise InvalidParameterError(
@@ -119,7 +139,7 @@ def _sites_of(registry: Registry, names: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for name in names:
         try:
-            found[name] = registry.devices.get(name).site
+            found[name] = registry.devices.recent(name).site
         except NotFoundError:
             break
     return found

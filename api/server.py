@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Sequence
 from threading import Event, Thread
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from api.trailers import TrailingH11Protocol
+from api.http_protocol import HttpProtocol
 from core.errors import ConfigurationError
 
 _GRACE_S = 5
 _START_S = 30.0
 _BACKLOG = 2048
+_LONGEST_MESSAGE = 64 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -39,9 +41,13 @@ class ApiServer:
         app: the application.
         host: address to bind to.
         port: port to bind to; 0: any free one.
+        trusted_proxies: addresses or networks that may say for whom they ask (X-Forwarded-For).
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(
+        self, app: FastAPI, host: str, port: int, *, trusted_proxies: Sequence[str] = ()
+    ) -> None:
+        self._app = app
         self._host = host
         self._port = port
         self._settled = Event()
@@ -51,8 +57,12 @@ class ApiServer:
             access_log=False,
             server_header=False,
             lifespan="on",
-            http=TrailingH11Protocol,
-            ws="none",
+            http=HttpProtocol,
+            ws="websockets-sansio",
+            ws_max_size=_LONGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=_GRACE_S,
         )
         self._server = _Server(config, settled=self._settled)
@@ -77,6 +87,9 @@ class ApiServer:
 
     def stop(self) -> None:
         """Finish the requests under way (5 seconds at most), then release the port."""
+        services = getattr(self._app.state, "services", None)
+        if services is not None:
+            services.live.end_readers()
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join()

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from api.problems import InvalidParameterError
 from core.clock import NS_PER_S
@@ -120,24 +122,49 @@ def all_in_zone(times_ns: Sequence[int], zone: ZoneInfo) -> list[str]:
     if len(times_ns) < _MANY or not EARLIEST_NS <= min(times_ns) <= max(times_ns) <= LATEST_NS:
         return [in_zone(time_ns, zone) for time_ns in times_ns]  # a window may begin before all
     seconds, fractions = np.divmod(np.array(times_ns, dtype=np.int64), NS_PER_S)
+    shown = shown_offsets(seconds, zone)
+    if shown is None:
+        return [in_zone(time_ns, zone) for time_ns in times_ns]
+    local = (seconds + shown.shifts_s[shown.places]).astype("datetime64[s]")
+    texts: list[str] = np.datetime_as_string(local).tolist()
+    if not fractions.any() and len(set(shown.texts)) == 1:
+        suffix = shown.texts[0]
+        return [text + suffix for text in texts]
+    return [
+        f"{text}{_decimals(fraction)}{shown.texts[place]}"
+        for text, fraction, place in zip(
+            texts, fractions.tolist(), shown.places.tolist(), strict=True
+        )
+    ]
+
+
+class Offsets(msgspec.Struct, frozen=True, eq=False):
+    """How far from UTC some instants are shown.
+
+    Attributes:
+        places: for each instant, where its offset stands in `shifts_s` and `texts`.
+        shifts_s: seconds to add to UTC, whole minutes.
+        texts: what is written behind, such as `+01:00` or `Z`; all are of one length.
+    """
+
+    places: NDArray[np.int64]
+    shifts_s: NDArray[np.int64]
+    texts: list[str]
+
+
+def shown_offsets(seconds: NDArray[np.int64], zone: ZoneInfo) -> Offsets | None:
+    """Return the offsets of instants, seconds since the epoch.
+
+    None: clocks change within a quarter of an hour of one of them; each is to be looked at alone.
+    """
     blocks, places = np.unique(seconds // _BLOCK_S, return_inverse=True)
     offsets = [_block_offset_s(zone, block) for block in blocks.tolist()]
     utc = zone.key == "UTC"
-    shifts, suffixes = [], []
-    for offset_s in offsets:
-        if offset_s is None:  # clocks change within the quarter of an hour
-            return [in_zone(time_ns, zone) for time_ns in times_ns]
-        shifts.append(offset_s - offset_s % 60)
-        suffixes.append(_offset_text(shifts[-1], utc=utc))
-    local = (seconds + np.array(shifts)[places]).astype("datetime64[s]")
-    texts: list[str] = np.datetime_as_string(local).tolist()
-    if not fractions.any() and len(set(suffixes)) == 1:
-        suffix = suffixes[0]
-        return [text + suffix for text in texts]
-    return [
-        f"{text}{_decimals(fraction)}{suffixes[place]}"
-        for text, fraction, place in zip(texts, fractions.tolist(), places.tolist(), strict=True)
-    ]
+    shifts = [offset_s - offset_s % 60 for offset_s in offsets if offset_s is not None]
+    if len(shifts) < len(offsets):
+        return None
+    texts = [_offset_text(shift_s, utc=utc) for shift_s in shifts]
+    return Offsets(places, np.array(shifts, dtype=np.int64), texts)
 
 
 def _decimals(fraction_ns: int) -> str:

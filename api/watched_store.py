@@ -8,8 +8,10 @@ from typing import TypeVar
 from core.errors import StoreUnavailableError
 from core.logs import Outage
 from core.reading import DeviceKey, Reading
+from storage.columns import ColumnPage
 from storage.ports import HourCount, Page, PointReader, Position, Selection, Windows, WindowValue
 from storage.rollups import RollupReader, RollupStore
+from storage.settled import SettledColumns
 
 T = TypeVar("T")
 
@@ -18,10 +20,16 @@ class WatchedStore:
     """The given reader, with each outage logged once when it begins and once when it ends.
 
     It does not own the reader: `close` leaves it open, as whoever made it closes it.
+
+    Args:
+        reader: the store.
+        outage: where an outage is noted.
+        columns: the same store, in columns.
     """
 
-    def __init__(self, reader: PointReader, *, outage: Outage) -> None:
+    def __init__(self, reader: PointReader, *, outage: Outage, columns: SettledColumns) -> None:
         self._reader = reader
+        self._columns = columns
         self._rollups = reader if isinstance(reader, RollupStore) else None
         self._outage = outage
 
@@ -33,6 +41,12 @@ class WatchedStore:
     def read(self, selection: Selection, *, limit: int, after: Position | None = None) -> Page:
         """See `PointReader.read`."""
         return self._watch(lambda: self._reader.read(selection, limit=limit, after=after))
+
+    def read_columns(
+        self, selection: Selection, *, limit: int, after: Position | None = None
+    ) -> ColumnPage:
+        """See `SettledColumns.page`."""
+        return self._watch(lambda: self._columns.page(selection, limit=limit, after=after))
 
     def aggregate(self, selection: Selection, windows: Windows) -> list[WindowValue]:
         """See `PointReader.aggregate`."""

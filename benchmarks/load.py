@@ -10,13 +10,17 @@ import msgspec
 
 from benchmarks.child import Child
 from benchmarks.ingest.contender import Stage
-from benchmarks.ingest.passerelle import Passerelle
+from benchmarks.ingest.passerelle import Passerelle, open_registry
 from benchmarks.ingest.queue import start_subscribed, wait_stored
 from benchmarks.probe import WORKLOAD as PROBE_WORKLOAD
 from benchmarks.probe import Latencies, Probe
 from benchmarks.publisher import Published
 from benchmarks.stack import Servers
 from benchmarks.workload import PASSERELLE_JSON, Workload
+from core.access import EVERYTHING
+from tests.servers.ports import free_port
+from tests.servers.waiting import wait_until
+from tests.support.account import Api
 
 
 class LoadRun(msgspec.Struct, frozen=True):
@@ -58,7 +62,34 @@ def start_worker(
     return children
 
 
-def publisher_process(stage: Stage, *, rate: float, seconds: float, devices: int) -> Child:
+def start_api(
+    stage: Stage, contender: Passerelle, stack: ExitStack, **settings: str
+) -> tuple[Child, Api]:
+    """Start the API, ready to answer, with a key that may read everything; the stack ends it."""
+    port = free_port()
+    registry = open_registry(stage)
+    try:
+        key, _ = registry.keys.create("benchmark", grants=EVERYTHING)
+    finally:
+        registry.close()
+    child = Child.python(
+        "-m", "api",
+        name="api",
+        environment=contender.environment(stage)
+        | {"PASSERELLE_API__PORT": str(port), "PASSERELLE_API__HOST": "127.0.0.1"}
+        | settings,
+        log=stage.directory / "api.log",
+    )  # fmt: skip
+    stack.callback(child.kill)
+    child.start()
+    api = stack.enter_context(Api(f"http://127.0.0.1:{port}", key))
+    wait_until(api.alive, seconds=60, what="the API answers")
+    return child, api
+
+
+def publisher_process(
+    stage: Stage, *, rate: float, seconds: float, devices: int, tick_s: float = 0.005
+) -> Child:
     """Return the publisher as a process of its own, not started; it writes `published.json`."""
     return Child.python(
         "-m", "benchmarks.publisher",
@@ -66,6 +97,7 @@ def publisher_process(stage: Stage, *, rate: float, seconds: float, devices: int
         "--rate", str(rate),
         "--seconds", str(seconds),
         "--devices", str(devices),
+        "--tick", str(tick_s),
         "--report", str(_report(stage)),
         name="publisher", environment={}, log=stage.directory / "publisher.log",
     )  # fmt: skip

@@ -104,11 +104,19 @@ class Publisher:
         workload: the devices and how they write.
         connections: how many; a device always uses the same one.
         name: start of the client identifiers.
+        tick_s: how often it looks what is due, seconds: so late a message may be sent.
     """
 
     def __init__(
-        self, *, port: int, workload: Workload, connections: int = 4, name: str = "bench-publisher"
+        self,
+        *,
+        port: int,
+        workload: Workload,
+        connections: int = 4,
+        name: str = "bench-publisher",
+        tick_s: float = _TICK_S,
     ) -> None:
+        self._tick_s = tick_s
         self._payload = workload.convention.payload
         self._topics = workload.topics()
         self._links = [
@@ -179,7 +187,7 @@ class Publisher:
                 late_s = max(late_s, now_s - sent / rate)
                 self._write(sent, until, at_ms, 0)
                 sent = until
-            return math.inf if sent == messages else began + now_s + _TICK_S
+            return math.inf if sent == messages else began + now_s + self._tick_s
 
         self._run(messages, more)
         taken = time.perf_counter() - began
@@ -248,12 +256,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--tick", type=float, default=_TICK_S)
     parser.add_argument("--report", type=Path, required=True)
     asked = parser.parse_args()
     publisher = Publisher(
         port=asked.port,
         workload=Workload(PASSERELLE_JSON, asked.devices),
         connections=asked.connections,
+        tick_s=asked.tick,
     )
     published = publisher.pace(rate=asked.rate, seconds=asked.seconds)
     publisher.close()

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import msgspec
 
 from benchmarks.child import Child
+from core.access import EVERYTHING
 from core.clock import NS_PER_HOUR, NS_PER_S, SystemClock, iso
 from core.metrics import Metrics
 from core.reading import DeviceKey, Point
@@ -253,7 +254,7 @@ def measure(access: InfluxDB2, directory: Path, *, rounds: int) -> list[Compared
             for key in DEVICES
         ]
     )
-    secret, _ = registry.keys.create("benchmark")
+    secret, _ = registry.keys.create("benchmark", grants=EVERYTHING)
     store = open_store(settings)
     end_ns = (SystemClock().now_ns() // NS_PER_HOUR - 2) * NS_PER_HOUR
     fill(store, start_ns=end_ns - DAYS * DAY_NS, minutes=DAYS * 1440)

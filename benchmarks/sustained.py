@@ -22,10 +22,16 @@ import msgspec
 
 from benchmarks import mqtt
 from benchmarks.child import Child, cpu_seconds, peak_rss_mib
-from benchmarks.ingest.contender import Stage
-from benchmarks.ingest.passerelle import Passerelle, open_registry
+from benchmarks.ingest.passerelle import Passerelle
 from benchmarks.ingest.queue import MessagesLostError
-from benchmarks.load import LoadRun, load_stage, publisher_process, run_load, start_worker
+from benchmarks.load import (
+    LoadRun,
+    load_stage,
+    publisher_process,
+    run_load,
+    start_api,
+    start_worker,
+)
 from benchmarks.machine import Machine, this_machine
 from benchmarks.markdown import against, machine_line, rate, table
 from benchmarks.probe import WORKLOAD as PROBE_WORKLOAD
@@ -35,7 +41,6 @@ from benchmarks.results import RESULTS, save
 from benchmarks.stack import Servers, only_local_programs, running_servers
 from benchmarks.workload import QUANTITIES
 from tests.servers.availability import ServerUnavailableError
-from tests.servers.ports import free_port
 from tests.servers.waiting import wait_until
 from tests.support.account import Api
 
@@ -119,7 +124,7 @@ def measure(
         (worker,) = start_worker(servers, stage, contender, stack)
         drops = mqtt.Drops(port=stage.broker_port)
         stack.callback(drops.close)
-        api_child, api = _start_api(stage, contender, stack)
+        api_child, api = start_api(stage, contender, stack)
         publisher = publisher_process(stage, rate=messages_s, seconds=seconds, devices=devices)
         stack.callback(publisher.kill)
         meter = Meter(servers, worker, api_child)
@@ -321,26 +326,6 @@ def main(arguments: list[str] | None = None) -> int:
     if report.unaccounted:
         sys.stderr.write(f"UNACCOUNTED FOR: {report.unaccounted}\n")
     return 1 if report.unaccounted else 0
-
-
-def _start_api(stage: Stage, contender: Passerelle, stack: ExitStack) -> tuple[Child, Api]:
-    port = free_port()
-    registry = open_registry(stage)
-    try:
-        key, _ = registry.keys.create("benchmark")
-    finally:
-        registry.close()
-    child = Child.python(
-        "-m", "api",
-        name="api",
-        environment=contender.environment(stage) | {"PASSERELLE_API__PORT": str(port)},
-        log=stage.directory / "api.log",
-    )  # fmt: skip
-    stack.callback(child.kill)
-    child.start()
-    api = stack.enter_context(Api(f"http://127.0.0.1:{port}", key))
-    wait_until(api.alive, seconds=60, what="the API answers")
-    return child, api
 
 
 def _sums(api: Api) -> dict[str, int]:

@@ -123,13 +123,24 @@ def _key(row: _Row, name: str) -> Text:
 
 
 def _rows(
-    registry: Registry, by: By, *, site: str | None, device: str | None, **hours: int | None
+    registry: Registry,
+    by: By,
+    *,
+    site: str | None,
+    device: str | None,
+    start_hour: int | None,
+    end_hour: int | None,
 ) -> Iterator[_Row]:
     ledger = registry.ledger
     if by is By.BOOT:
         pages = _pages(
             lambda after: ledger.by_boot(
-                site=site, device=device, after=after, limit=_PAGE, **hours
+                site=site,
+                device=device,
+                start_hour=start_hour,
+                end_hour=end_hour,
+                after=after,
+                limit=_PAGE,
             ),
             lambda row: (row.site, row.device, row.boot),
         )
@@ -137,7 +148,14 @@ def _rows(
             yield _Row(row.site, row.device, None, row.boot, _summed([row]))
         return
     found = _pages(
-        lambda after: ledger.read(site=site, device=device, after=after, limit=_PAGE, **hours),
+        lambda after: ledger.read(
+            site=site,
+            device=device,
+            start_hour=start_hour,
+            end_hour=end_hour,
+            after=after,
+            limit=_PAGE,
+        ),
         lambda row: (row.site, row.device, row.hour),
     )
     if by is By.HOUR:

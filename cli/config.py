@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cli.reference import REFERENCES
 from core.settings import load_settings
 
 
@@ -18,6 +17,7 @@ class Reference(StrEnum):
     SETTINGS = "settings"
     METRICS = "metrics"
     QUANTITIES = "quantities"
+    ACCESS = "access"
 
 
 def config(
@@ -25,11 +25,13 @@ def config(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of TOML.")] = False,
     reference: Annotated[
         Reference | None,
-        typer.Option(help="Print docs/settings.md, docs/metrics.md or docs/quantities.md instead."),
+        typer.Option(help="Print this page of the documentation instead (docs/NAME.md)."),
     ] = None,
 ) -> None:
     """Print the effective settings, secrets masked."""
     if reference is not None:
+        from cli.reference import REFERENCES  # noqa: PLC0415 - loads the API, for its routes
+
         typer.echo(REFERENCES[reference.value](), nl=False)
         return
     values = load_settings().masked()

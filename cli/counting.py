@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 
-from api.parameters import UTC
 from api.schemas.completeness import ValueCountsAnswer
 from api.times import EARLIEST_NS, LATEST_NS, parse_instant
-from cli.platform import LOCAL_KEY_FILE
+from cli.data_directory import LOCAL_KEY_FILE
 from core.clock import NS_PER_S, iso
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.reading import DeviceKey
@@ -20,6 +20,7 @@ from ingest.verification.evidence import ValueCounter
 from storage.factory import open_store
 from storage.ports import HourCount, Store
 
+_UTC = ZoneInfo("UTC")
 _PAGE = 10_000
 _TIMEOUT_S = 120.0
 _DUCKDB = "duckdb:"
@@ -66,7 +67,7 @@ class ApiCounter:
             page = self._page(following, query)
             self._keeps_s = page.keeps_s
             for row in page.rows:
-                hour = parse_instant(row.hour, parameter="hour", now_ns=0, zone=UTC) // NS_PER_S
+                hour = parse_instant(row.hour, parameter="hour", now_ns=0, zone=_UTC) // NS_PER_S
                 yield HourCount(row.site, row.device, hour, row.values)
             following, query = page.next, {}
 

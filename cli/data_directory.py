@@ -10,6 +10,9 @@ from typing import Self, TextIO
 
 from core.errors import ConfigurationError
 
+LOCAL_KEY_FILE = "local-key"
+"""File in it with the API key of this data directory."""
+
 
 class DataDirectory:
     """A context manager that makes the directory and holds its lock.

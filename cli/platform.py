@@ -16,8 +16,10 @@ import msgspec
 
 from api.app import create_app
 from api.server import ApiServer
+from cli.data_directory import LOCAL_KEY_FILE
 from cli.embedded_broker import BrokerKind, EmbeddedBroker, embedded_broker
 from cli.ports import any_free, is_free, require_free
+from core.access import EVERYTHING
 from core.clock import SystemClock
 from core.errors import ConfigurationError
 from core.metrics import Metrics
@@ -32,9 +34,9 @@ from simulators.runner import simulate
 from simulators.scenario import load_scenario
 from storage.factory import open_store
 
-LOCAL_KEY_FILE = "local-key"
 _DEFAULT_MQTT_PORT = 1883
 _QUIET_S = 0.5
+_OWN_S, _EXTERNAL_S = 30.0, 5.0
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -130,7 +132,12 @@ class Platform:
             metrics=self._metrics,
             clock=self._clock,
         )
-        server = ApiServer(app, host=settings.api.host, port=settings.api.port)
+        server = ApiServer(
+            app,
+            host=settings.api.host,
+            port=settings.api.port,
+            trusted_proxies=settings.api.trusted_proxies,
+        )
         self.api_url = server.start()
         self._parts.callback(server.stop)
         self.key = ensure_local_key(registry, self.key_file)
@@ -182,10 +189,13 @@ class Platform:
         return fleet
 
     def _wait_connected(self, worker: Worker) -> None:
-        deadline = self._clock.monotonic_s() + 30
+        """Wait until what is published is received; not for long for a broker of somebody else."""
+        patience_s = _EXTERNAL_S if self._external else _OWN_S
+        deadline_s = self._clock.monotonic_s() + patience_s
         pause = threading.Event()
         while not worker.ready:
-            if self._external or self._clock.monotonic_s() > deadline:
+            if self._clock.monotonic_s() > deadline_s:
+                self._progress("the broker does not answer yet; trying on")
                 return
             pause.wait(0.05)
 
@@ -223,7 +233,7 @@ def ensure_local_key(registry: Registry, path: Path) -> str:
             plain = path.read_text(encoding="utf-8").strip()
             if registry.keys.verify(plain) is not None:
                 return plain
-        plain, _ = registry.keys.create("local")
+        plain, _ = registry.keys.create("local", grants=EVERYTHING)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(f"{plain}\n")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from api.parameters import UTC
 from api.problems import InvalidParameterError
 from api.times import parse_instant
 from core.clock import NS_PER_HOUR, SystemClock, hour_of
 from core.errors import ConfigurationError
 
+_UTC = ZoneInfo("UTC")
 SiteOption = Annotated[str | None, typer.Option("--site", help="Only this site.")]
 DeviceOption = Annotated[str | None, typer.Option("--device", help="Only this device.")]
 FromOption = Annotated[
@@ -38,6 +39,6 @@ def chosen_hours(start: str | None, end: str | None) -> tuple[int | None, int | 
 
 def _instant(option: str, text: str) -> int:
     try:
-        return parse_instant(text, parameter=option, now_ns=SystemClock().now_ns(), zone=UTC)
+        return parse_instant(text, parameter=option, now_ns=SystemClock().now_ns(), zone=_UTC)
     except InvalidParameterError as error:
         raise ConfigurationError(f"option {option}: {error.detail}") from None

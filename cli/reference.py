@@ -1,4 +1,4 @@
-"""The references made from the code: `docs/settings.md`, `metrics.md` and `quantities.md`."""
+"""The references made from the code: settings, metrics, quantities, access (`docs/NAME.md`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from cli.access_reference import access_reference
 from core.metrics import Metrics
 from core.quantities import CATALOGUE
 from core.settings import Settings, SinkSettings
@@ -100,6 +101,7 @@ REFERENCES = {
     "settings": settings_reference,
     "metrics": metrics_reference,
     "quantities": quantities_reference,
+    "access": access_reference,
 }
 """Each reference by its name: `docs/NAME.md`."""
 

@@ -33,6 +33,12 @@ class ProfileError(ConfigurationError):
     code = "profile"
 
 
+class RuleError(ConfigurationError):
+    """An alert rule that cannot be used; names the file, the line and the field."""
+
+    code = "rule"
+
+
 class UnknownUnitError(ConfigurationError):
     """A unit that is unknown, or that does not measure the quantity it is used for."""
 

@@ -13,8 +13,7 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
-        r = self.registry
+        self.registry = r = registry or CollectorRegistry()
         self.received = Counter(
             "passerelle_source_messages", "Messages handed over by the broker.", registry=r
         )
@@ -194,12 +193,8 @@ class Metrics:
             ["method", "route", "status"],
             registry=r,
         )
-        self.rate_limited = Counter(
-            "passerelle_api_rate_limited",
-            "Requests refused with 429: the key asked too often, or the address guessed keys.",
-            ["bound"],
-            registry=r,
-        )
+        self.rate_limited, self.audit_entries, self.audit_unwritten = _guards(r)
+        self.live = LiveMetrics(r)
         self.http_seconds = Histogram(
             "passerelle_api_request_seconds", "Time of one HTTP request.", ["route"], registry=r
         )
@@ -207,3 +202,51 @@ class Metrics:
 
 PROCESS_REGISTRY = REGISTRY
 """prometheus-client's own registry, with the process and Python metrics."""
+
+
+def _guards(registry: CollectorRegistry) -> tuple[Counter, Counter, Counter]:
+    rate_limited = Counter(
+        "passerelle_api_rate_limited",
+        "Requests refused with 429: the key asked too often, or the address guessed keys.",
+        ["bound"],
+        registry=registry,
+    )
+    written = Counter(
+        "passerelle_api_audit_entries",
+        "Rows written to the audit: vital signs read, requests refused, rights changed.",
+        ["event"],
+        registry=registry,
+    )
+    unwritten = Counter(
+        "passerelle_api_audit_unwritten",
+        "Rows that could not be written to the audit; reads of vital signs were refused.",
+        ["event"],
+        registry=registry,
+    )
+    return rate_limited, written, unwritten
+
+
+class LiveMetrics:
+    """Those of the live stream."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.frames = Counter(
+            "passerelle_live_frames", "Batches told on the live stream.", registry=registry
+        )
+        self.dropped = Counter(
+            "passerelle_live_dropped",
+            "Batches not told on the live stream: the broker was away or slow.",
+            registry=registry,
+        )
+        self.missed = Counter(
+            "passerelle_live_missed",
+            "Times that readers of the API were told that they missed something, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        self.readers = Gauge(
+            "passerelle_live_readers",
+            "Readers of the live stream now.",
+            ["kind"],
+            registry=registry,
+        )

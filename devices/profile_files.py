@@ -1,23 +1,18 @@
 """Profiles from YAML: read, checked, compiled once; an error names the file, line and field.
 
-YAML is read as version 1.2 has it: only `true` and `false` are booleans, so that Tasmota's `ON` and
-`OFF` stay words. Anchors, tags and duplicate keys are refused.
+How YAML is read: `core.placed_yaml`.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import yaml
 
 from core.errors import ConfigurationError, ProfileError
 from core.message import MessageKind
+from core.placed_yaml import PlacedYaml, explained, hint
 from devices.formats import Format, formats
 from devices.limits import Limits
 from devices.profile import (
@@ -26,7 +21,6 @@ from devices.profile import (
     Profile,
     ProfileProblem,
     Rule,
-    Segment,
     TimeRule,
     TopicRule,
     UnitFrom,
@@ -45,15 +39,6 @@ _FIELDS = tuple(
         }
     )
 )
-_AT = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
-_STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
-_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
-_CONSTANTS = {"null": None, "~": None, "": None, "true": True, "false": False}
-_INTEGER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
-_FLOAT = re.compile(
-    r"[-+]?(?:\d{1,40}\.\d{0,40}|\.\d{1,40}|\d{1,40}(?=[eE]))(?:[eE][-+]?\d{1,3})?", re.ASCII
-)
-_UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 
 
 def shipped_profiles() -> list[ProfileVersion]:
@@ -129,13 +114,13 @@ def parse_profile(source: str, *, origin: str) -> Profile:
     Raises:
         ProfileError: it cannot be used; the sentence begins with `origin:line: field:`.
     """
-    tree = _Tree(source, origin)
+    tree = PlacedYaml(source, origin, noun="profile", error=ProfileError)
     plain = tree.plain()
     try:
         profile = msgspec.convert(plain, Profile)
         _check(profile)
     except msgspec.ValidationError as error:
-        raise tree.problem(*_explained(str(error))) from None
+        raise tree.problem(*explained(str(error), _FIELDS)) from None
     except ProfileProblem as problem:
         raise tree.problem(problem.path, problem.detail) from None
     return profile
@@ -150,7 +135,7 @@ def _check(profile: Profile) -> None:
     form = formats().get(profile.format)
     if form is None:
         raise ProfileProblem(
-            ("format",), f"there is no format {profile.format!r}{_hint(profile.format, formats())}"
+            ("format",), f"there is no format {profile.format!r}{hint(profile.format, formats())}"
         )
     if profile.rules and not form.rules:
         raise ProfileProblem(("rules",), f"format {form.name} names its quantities itself")
@@ -163,7 +148,7 @@ def _check_topic(profile: Profile, topic: TopicRule, form: Format, index: int) -
     if maker is None:
         raise ProfileProblem(
             ("topics", index, "reader"),
-            f"format {form.name} has no reader {topic.reader!r}{_hint(topic.reader, form.readers)}",
+            f"format {form.name} has no reader {topic.reader!r}{hint(topic.reader, form.readers)}",
         )
     site = "" if "{site}" in topic.template.split("/") else "site"
     try:
@@ -171,108 +156,3 @@ def _check_topic(profile: Profile, topic: TopicRule, form: Format, index: int) -
     except ConfigurationError as error:
         raise ProfileProblem(("topics", index, "template"), error.detail) from None
     maker(profile, topic, _CHECKING)
-
-
-def _hint(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"
-
-
-def _explained(message: str) -> tuple[tuple[Segment, ...], str]:
-    """Take msgspec's sentence apart: where it is, and what it is."""
-    found = _AT.fullmatch(message)
-    what = (found["what"] if found else message).strip()
-    steps = _STEP.finditer((found["path"] or "") if found else "")
-    path: list[Segment] = [int(step["index"]) if step["index"] else step["key"] for step in steps]
-    unknown = _UNKNOWN.search(what)
-    if unknown:
-        name = unknown["name"]
-        return (*path, name), f"unknown key{_hint(name, _FIELDS)}"
-    return tuple(path), what
-
-
-class _Tree:
-    """A YAML document with its line numbers.
-
-    Args:
-        source: the text.
-        origin: where it comes from.
-
-    Raises:
-        ProfileError: it is not YAML, or not a mapping.
-    """
-
-    def __init__(self, source: str, origin: str) -> None:
-        self._origin = origin
-        self._lines: dict[tuple[Segment, ...], int] = {}
-        self._seen: set[int] = set()
-        try:
-            root: Any = yaml.compose(source, Loader=yaml.BaseLoader)
-        except (yaml.YAMLError, RecursionError) as error:
-            mark = getattr(error, "problem_mark", None)
-            line = mark.line + 1 if mark else 1
-            what = getattr(error, "problem", None) or str(error) or type(error).__name__
-            raise ProfileError(f"{origin}:{line}: it is not YAML: {what}") from None
-        if not isinstance(root, yaml.MappingNode):
-            raise ProfileError(f"{origin}:1: a profile is a mapping of keys to values")
-        self._root: yaml.MappingNode = root
-
-    def plain(self) -> Any:
-        """Return the document as plain values.
-
-        Raises:
-            ProfileError: it uses more of YAML than plain values.
-        """
-        return self._plain(self._root, ())
-
-    def problem(self, path: Sequence[Segment], detail: str) -> ProfileError:
-        """Return the error for a field: file, line, field, what is wrong."""
-        known = tuple(path)
-        while known and known not in self._lines:
-            known = known[:-1]
-        line = self._lines.get(known, 1)
-        return ProfileError(f"{self._origin}:{line}: {_shown(path)}: {detail}")
-
-    def _plain(self, node: yaml.Node, path: tuple[Segment, ...]) -> Any:
-        self._lines.setdefault(path, node.start_mark.line + 1)
-        if id(node) in self._seen:
-            raise self.problem(path, "anchors are not used here; write it out")
-        self._seen.add(id(node))
-        if node.tag not in _TAGS:
-            raise self.problem(path, f"the tag {node.tag[:60]} is not used here")
-        if isinstance(node, yaml.MappingNode):
-            return dict(self._pairs(node, path))
-        if isinstance(node, yaml.SequenceNode):
-            return [self._plain(item, (*path, n)) for n, item in enumerate(node.value)]
-        return _scalar(node.value, quoted=getattr(node, "style", None) is not None)
-
-    def _pairs(
-        self, node: yaml.MappingNode, path: tuple[Segment, ...]
-    ) -> Iterator[tuple[str, Any]]:
-        keys: set[str] = set()
-        for key_node, value_node in node.value:
-            key = key_node.value
-            if not isinstance(key, str):
-                raise self.problem(path, "a key is a word")
-            self._lines[(*path, key)] = key_node.start_mark.line + 1
-            if key in keys:
-                raise self.problem((*path, key), "the key comes twice")
-            keys.add(key)
-            yield key, self._plain(value_node, (*path, key))
-
-
-def _scalar(word: str, *, quoted: bool) -> Any:
-    if quoted:
-        return word
-    if word in _CONSTANTS:
-        return _CONSTANTS[word]
-    if _INTEGER.fullmatch(word):
-        return int(word)
-    return float(word) if _FLOAT.fullmatch(word) else word
-
-
-def _shown(path: Sequence[Segment]) -> str:
-    shown = ""
-    for step in path:
-        shown += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return shown.lstrip(".") or "profile"

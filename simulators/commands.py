@@ -153,7 +153,7 @@ def replay(
     if mapping is not None:
         given = load_mapping(mapping)
     elif columns:
-        given = _mapping(
+        given = series_mapping(
             site=site,
             device=device,
             device_column=device_column,
@@ -242,7 +242,7 @@ def _write(path: Path, text: str) -> None:
         raise ConfigurationError(f"{str(path)!r} cannot be written: {error.strerror}") from None
 
 
-def _mapping(
+def series_mapping(
     *,
     site: str | None,
     device: str | None,
@@ -253,6 +253,11 @@ def _mapping(
     zone: str | None,
     delimiter: str,
 ) -> SeriesMapping:
+    """Return how a CSV series is read, from the options of a command.
+
+    Raises:
+        ConfigurationError: a name, quantity, unit or zone that cannot be, or no site.
+    """
     if site is None:
         raise ConfigurationError("--site is needed: the site that the series is of")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query
@@ -11,7 +12,7 @@ from fastapi import Query
 from api.analysis.filling import Fill, FillLimit
 from api.analysis.grouping import GroupBy, chosen_groups
 from api.analysis.plots import Downsampling
-from api.analysis.quality import QualityFilter, chosen_quality
+from api.analysis.quality import EVERY_QUALITY, QualityFilter, chosen_quality
 from api.parameters import split_list
 from api.problems import InvalidParameterError
 from core.clock import NS_PER_S
@@ -41,67 +42,25 @@ ExcludeQualityParameter = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Refinements:
-    """The optional parameters of `/v1/readings` that change what is computed; a dependency."""
+    """The optional parameters of `/v1/readings` that change what is computed.
 
-    def __init__(
-        self,
-        *,
-        group_by: Annotated[
-            list[str] | None,
-            Query(
-                description="One series for each site, profile (or device_type), building, zone, "
-                "or one over all devices (quantity), instead of each device; repeated or "
-                "comma-separated. Quantities are never merged.",
-                max_length=20,
-                examples=[["site", "profile"]],
-            ),
-        ] = None,
-        fill: Annotated[
-            Fill | None,
-            Query(
-                description="What stands in windows without a value: nothing (the window is left "
-                "out), null (default), the previous value, or a linear course. Never before the "
-                "first value nor after the last.",
-                examples=["linear"],
-            ),
-        ] = None,
-        fill_limit: Annotated[
-            str | None,
-            Query(
-                description="How much of a gap is filled: a number of windows, or a length such "
-                "as 6h; default: all of it.",
-                max_length=64,
-                examples=["6h"],
-            ),
-        ] = None,
-        max_points: Annotated[
-            int | None,
-            Query(
-                description="Raw values reduced for a plot: at most so many of each series.",
-                ge=3,
-                examples=[1000],
-            ),
-        ] = None,
-        downsample: Annotated[
-            Downsampling | None,
-            Query(
-                description="How they are reduced: lttb (default) keeps the shape, m4 keeps the "
-                "pixels of a line chart of max_points/4 columns.",
-                examples=["m4"],
-            ),
-        ] = None,
-        quality: QualityParameter = None,
-        exclude_quality: ExcludeQualityParameter = None,
-    ) -> None:
-        self.group_by: tuple[GroupBy, ...] = chosen_groups(group_by)
-        self.fill = fill
-        self.fill_limit = None if fill_limit is None else parse_fill_limit(fill_limit)
-        self.max_points = max_points
-        self.downsample = downsample
-        self.quality: QualityFilter = chosen_quality(quality, exclude_quality)
-        if self.fill_limit is not None and fill not in (Fill.PREVIOUS, Fill.LINEAR):
-            raise InvalidParameterError("fill_limit", "belongs to fill=previous or fill=linear")
+    Attributes:
+        group_by: by what series are put together.
+        fill: what stands in windows without a value.
+        fill_limit: how much of a gap is filled.
+        max_points: raw values of a series in a plot, at most.
+        downsample: how they are reduced.
+        quality: which values count.
+    """
+
+    group_by: tuple[GroupBy, ...] = ()
+    fill: Fill | None = None
+    fill_limit: FillLimit | None = None
+    max_points: int | None = None
+    downsample: Downsampling | None = None
+    quality: QualityFilter = EVERY_QUALITY
 
     @property
     def refines_windows(self) -> bool:
@@ -145,6 +104,73 @@ class Refinements:
                         f"{self.fill.value} would invent values that nobody sent, and {aggregate} "
                         "says how many or how much was sent; use fill=null, or another aggregate",
                     )
+
+
+async def chosen_refinements(
+    *,
+    group_by: Annotated[
+        list[str] | None,
+        Query(
+            description="One series for each site, profile (or device_type), building, zone, "
+            "or one over all devices (quantity), instead of each device; repeated or "
+            "comma-separated. Quantities are never merged.",
+            max_length=20,
+            examples=[["site", "profile"]],
+        ),
+    ] = None,
+    fill: Annotated[
+        Fill | None,
+        Query(
+            description="What stands in windows without a value: nothing (the window is left "
+            "out), null (default), the previous value, or a linear course. Never before the "
+            "first value nor after the last.",
+            examples=["linear"],
+        ),
+    ] = None,
+    fill_limit: Annotated[
+        str | None,
+        Query(
+            description="How much of a gap is filled: a number of windows, or a length such "
+            "as 6h; default: all of it.",
+            max_length=64,
+            examples=["6h"],
+        ),
+    ] = None,
+    max_points: Annotated[
+        int | None,
+        Query(
+            description="Raw values reduced for a plot: at most so many of each series.",
+            ge=3,
+            examples=[1000],
+        ),
+    ] = None,
+    downsample: Annotated[
+        Downsampling | None,
+        Query(
+            description="How they are reduced: lttb (default) keeps the shape, m4 keeps the "
+            "pixels of a line chart of max_points/4 columns.",
+            examples=["m4"],
+        ),
+    ] = None,
+    quality: QualityParameter = None,
+    exclude_quality: ExcludeQualityParameter = None,
+) -> Refinements:
+    """Return the refinements that were asked for: a dependency.
+
+    Raises:
+        InvalidParameterError: names the parameter.
+    """
+    limit = None if fill_limit is None else parse_fill_limit(fill_limit)
+    if limit is not None and fill not in (Fill.PREVIOUS, Fill.LINEAR):
+        raise InvalidParameterError("fill_limit", "belongs to fill=previous or fill=linear")
+    return Refinements(
+        group_by=chosen_groups(group_by),
+        fill=fill,
+        fill_limit=limit,
+        max_points=max_points,
+        downsample=downsample,
+        quality=chosen_quality(quality, exclude_quality),
+    )
 
 
 def chosen_aggregates(values: list[str] | None, percentile: float | None) -> tuple[Aggregate, ...]:

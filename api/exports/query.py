@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from api.access.visibility import Access
 from api.parameters import instant_range, split_list
 from api.problems import InvalidParameterError
-from api.selection import chosen_devices, chosen_quantities, common_zone
+from api.selection import chosen_devices, chosen_quantities, common_zone, permitted_quantities
 from api.times import in_zone, parse_zone
 from api.windows import every_text, parse_every
 from core.errors import QueryTooLargeError
@@ -93,15 +94,16 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-def resolved(registry: Registry, asked: Asked, *, now_ns: int) -> ExportQuery:
-    """Return what a caller asked for, checked against the registry.
+def resolved(access: Access, registry: Registry, asked: Asked, *, now_ns: int) -> ExportQuery:
+    """Return what a caller asked for, checked against the registry and their rights.
 
     Raises:
+        ForbiddenError: the caller may not read it.
         InvalidParameterError: a parameter cannot be used; the sentence says which and why.
         QueryTooLargeError: too many devices, or more windows than a store cuts a range into.
     """
-    keys = chosen_devices(registry, devices=asked.devices, site=asked.site)
-    names = chosen_quantities(asked.quantities)
+    keys = chosen_devices(access, registry, devices=asked.devices, site=asked.site)
+    names = permitted_quantities(access, keys, chosen_quantities(asked.quantities))
     zone = common_zone(registry, keys) if asked.zone is None else parse_zone(asked.zone)
     start_ns, end_ns = instant_range(
         "-24h" if asked.start is None else asked.start,

@@ -10,6 +10,8 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Query, Request
 
+from api.access.requires import requires
+from api.access.visibility import AccessDep
 from api.cursors import decode_cursor, encode_cursor
 from api.documentation import answers
 from api.parameters import (
@@ -35,6 +37,7 @@ from api.schemas.completeness import (
 )
 from api.services import ServicesDep
 from api.times import EARLIEST_NS, LATEST_NS
+from core.access import Permission
 from core.clock import NS_PER_HOUR, NS_PER_S, hour_of, iso
 from core.identity import UNASSIGNED_SITE
 from devices.registry import LedgerRow, Registry
@@ -62,6 +65,7 @@ class LedgerFilter(msgspec.Struct, frozen=True):
     """What part of the ledger is asked for; hours in seconds since the epoch, end exclusive."""
 
     site: str | None
+    sites: frozenset[str] | None
     device: str | None
     start_hour: int
     end_hour: int
@@ -75,10 +79,16 @@ class _Position(msgspec.Struct, frozen=True):
     hour: int
 
 
-@ROUTER.get("", summary="Account for every message", responses=answers(COMPLETENESS_EXAMPLE))
+@ROUTER.get(
+    "",
+    openapi_extra=requires(Permission.READ_ACCOUNT),
+    summary="Account for every message",
+    responses=answers(COMPLETENESS_EXAMPLE),
+)
 def read_completeness(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     *,
     site: SiteFilter = None,
     device: DeviceFilter = None,
@@ -96,7 +106,7 @@ def read_completeness(
     Messages without a site stand under `unassigned`, without a device under `unidentified`. The
     group `boot` has a row for each boot of a device: a counter that begins again is no gap.
     """
-    accounted_site(services.registry, site)
+    accounted_site(access, services.registry, site)
     asked = ("completeness", site, device, start, end, group.value)
     position = None if cursor is None else _checked(cursor, asked, group)
     if position is None:
@@ -106,9 +116,15 @@ def read_completeness(
         hours = hour_of(start_ns), hour_of(end_ns + NS_PER_HOUR - 1)
     else:
         hours = position.start_hour, position.end_hour
-    wanted = LedgerFilter(site, device, *hours)
+    wanted = LedgerFilter(site, access.sites, device, *hours)
     ledger = services.registry.ledger
-    totals = ledger.totals(site=site, device=device, start_hour=hours[0], end_hour=hours[1])
+    totals = ledger.totals(
+        site=site,
+        sites=wanted.sites,
+        device=device,
+        start_hour=hours[0],
+        end_hour=hours[1],
+    )
     rows, last = _rows(
         services.registry,
         wanted,
@@ -177,6 +193,7 @@ def _by_boot(
 ) -> tuple[list[CompletenessRow], LedgerKey | None]:
     found = registry.ledger.by_boot(
         site=wanted.site,
+        sites=wanted.sites,
         device=wanted.device,
         start_hour=wanted.start_hour,
         end_hour=wanted.end_hour,
@@ -199,6 +216,7 @@ def _by_site(registry: Registry, wanted: LedgerFilter) -> Iterator[CompletenessR
     for site in every if wanted.site is None else (wanted.site,):
         summed = registry.ledger.totals(
             site=site,
+            sites=wanted.sites,
             device=wanted.device,
             start_hour=wanted.start_hour,
             end_hour=wanted.end_hour,
@@ -213,6 +231,7 @@ def _ledger(
     while True:
         rows = registry.ledger.read(
             site=wanted.site,
+            sites=wanted.sites,
             device=wanted.device,
             start_hour=wanted.start_hour,
             end_hour=wanted.end_hour,

@@ -8,10 +8,13 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
+from api.access.requires import requires
+from api.access.visibility import Access, AccessDep
 from api.cursors import decode_cursor, encode_cursor
 from api.deprecation import superseded
 from api.documentation import answers
-from api.letter_selection import chosen_letters, ordered_letters
+from api.letter_payloads import check_payload, told
+from api.letter_selection import check_letters, check_request, chosen_letters, ordered_letters
 from api.parameters import CursorParameter, DeviceFilter, IdPath, next_link
 from api.schemas.dead_letters import (
     DEAD_LETTER_DETAIL_EXAMPLE,
@@ -33,8 +36,9 @@ from api.schemas.dead_letters import (
     ReplayOrderAnswer,
 )
 from api.services import Services, ServicesDep
+from core.access import Permission, Principal
 from core.reasons import Reason, Scope
-from devices.registry import ApiKey, DeadLetterState
+from devices.registry import DeadLetterState
 
 ROUTER = APIRouter(prefix="/v1", tags=["dead letters"])
 _SINCE = date(2026, 11, 23)
@@ -52,10 +56,16 @@ class _After(msgspec.Struct, frozen=True, array_like=True):
     id: str
 
 
-@ROUTER.get("/dead-letters", summary="List dead letters", responses=answers(DEAD_LETTERS_EXAMPLE))
+@ROUTER.get(
+    "/dead-letters",
+    openapi_extra=requires(Permission.READ_DEAD_LETTERS),
+    summary="List dead letters",
+    responses=answers(DEAD_LETTERS_EXAMPLE),
+)
 def list_dead_letters(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     *,
     site: Annotated[
         str | None,
@@ -107,25 +117,31 @@ def list_dead_letters(
         until=until,
     )
     found = services.registry.dead_letters.find(
-        chosen_letters(services, wanted), state=state, after=after, limit=rows + 1
+        chosen_letters(access, services, wanted),
+        sites=access.sites,
+        state=state,
+        after=after,
+        limit=rows + 1,
     )
     page = found[:rows]
     following = encode_cursor(_After(page[-1].id), query=query) if len(found) > rows else None
     return DeadLettersAnswer(
-        dead_letters=[DeadLetterAnswer.of(letter) for letter in page],
+        dead_letters=[DeadLetterAnswer.of(told(access, letter)) for letter in page],
         next=next_link(request, following),
     )
 
 
 @ROUTER.get(
     "/dead-letters/summary",
+    openapi_extra=requires(Permission.READ_DEAD_LETTERS),
     summary="Count dead letters by reason",
     responses=answers(SUMMARY_EXAMPLE),
 )
-def summarise_dead_letters(services: ServicesDep) -> DeadLetterSummary:
+def summarise_dead_letters(services: ServicesDep, access: AccessDep) -> DeadLetterSummary:
     """Return how many dead letters there are, by reason and state."""
     by_reason: dict[str, dict[str, int]] = {}
-    for (reason, state), number in services.registry.dead_letters.counts().items():
+    counts = services.registry.dead_letters.counts(sites=access.sites)
+    for (reason, state), number in counts.items():
         by_reason.setdefault(reason, dict.fromkeys(DeadLetterState, 0))[DeadLetterState(state)] = (
             number
         )
@@ -161,6 +177,7 @@ _ORDER_RESPONSES = {
     status_code=202,
     deprecated=True,
     dependencies=[_ONE_FORM],
+    openapi_extra=requires(Permission.REPLAY),
     summary="Replay several dead letters",
     responses=_ORDER_RESPONSES,
 )
@@ -168,17 +185,16 @@ def replay_dead_letters(
     request: Request,
     response: Response,
     services: ServicesDep,
+    access: AccessDep,
     order: Annotated[ReplayOrder, Body(examples=[REPLAY_ORDER_EXAMPLE])],
 ) -> ReplayOrderAnswer:
     """Ask the workers that hold them to decode dead letters again, with today's profiles."""
     more = False
     if order.filter is not None:
-        matched, more = _open_ones(services, order.filter)
+        matched, more = _open_ones(access, services, order.filter)
     else:
         matched = list(dict.fromkeys(order.ids or ()))
-        if order.dry_run:
-            for letter_id in matched:
-                services.registry.dead_letters.get(letter_id)
+        check_letters(access, services, matched)
     replays = []
     if order.dry_run:
         response.status_code = 200
@@ -194,15 +210,20 @@ def replay_dead_letters(
 
 @ROUTER.get(
     "/dead-letters/{id}",
+    openapi_extra=requires(Permission.READ_PAYLOADS),
     summary="Show a dead letter",
     responses=answers(DEAD_LETTER_DETAIL_EXAMPLE, "not_found"),
 )
 def show_dead_letter(
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
 ) -> DeadLetterDetail:
     """Return a dead letter with its payload, as text where it is UTF-8, and byte for byte."""
-    return DeadLetterDetail.of(services.registry.dead_letters.get(id))
+    check_letters(access, services, [id])
+    letter = services.registry.dead_letters.get(id)
+    check_payload(access, letter)
+    return DeadLetterDetail.of(letter)
 
 
 @ROUTER.post(
@@ -210,6 +231,7 @@ def show_dead_letter(
     status_code=202,
     deprecated=True,
     dependencies=[_ONE_FORM],
+    openapi_extra=requires(Permission.REPLAY),
     summary="Replay a dead letter",
     responses=answers(REPLAY_EXAMPLE, "not_found", "conflict", "body_too_large", status=202),
 )
@@ -217,9 +239,11 @@ def replay_dead_letter(
     request: Request,
     response: Response,
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
 ) -> ReplayAnswer:
     """Ask the worker that holds it to decode a dead letter again, with today's profiles."""
+    check_letters(access, services, [id])
     replay = services.registry.dead_letters.request_replay([id], asked_by(request))[0]
     response.headers["Location"] = f"/v1/replays/{replay.id}"
     return ReplayAnswer.of(replay)
@@ -229,22 +253,26 @@ def replay_dead_letter(
     "/replays/{id}",
     deprecated=True,
     dependencies=[superseded(since=_SINCE, by="/v1/dead-letters/replays/{id}")],
+    openapi_extra=requires(Permission.READ_DEAD_LETTERS),
     summary="Show a replay",
     responses=answers(REPLAY_EXAMPLE, "not_found"),
 )
 def show_replay(
     services: ServicesDep,
+    access: AccessDep,
     id: Annotated[  # noqa: A002 - the name in the path
         int, Path(description="Its number.", ge=1, le=_LARGEST_ID, examples=[7])
     ],
 ) -> ReplayAnswer:
     """Return what became of a replay."""
-    return ReplayAnswer.of(services.registry.dead_letters.get_request(id))
+    found = services.registry.dead_letters.get_request(id)
+    check_request(access, services, found)
+    return ReplayAnswer.of(found)
 
 
-def _open_ones(services: Services, wanted: ReplayFilter) -> tuple[list[str], bool]:
+def _open_ones(access: Access, services: Services, wanted: ReplayFilter) -> tuple[list[str], bool]:
     """Return the newest open ones that match, and whether there are more than may be asked for."""
-    chosen = ordered_letters(services, wanted)
+    chosen = ordered_letters(access, services, wanted)
     assert chosen is not None  # noqa: S101 - a filter was given
     found = services.registry.dead_letters.find(
         chosen, state=DeadLetterState.OPEN, limit=MAX_REPLAY + 1
@@ -253,6 +281,6 @@ def _open_ones(services: Services, wanted: ReplayFilter) -> tuple[list[str], boo
 
 
 def asked_by(request: Request) -> str:
-    """Return the name of the key with which a request came."""
-    key: ApiKey = request.state.api_key
-    return key.name
+    """Return the name of whoever a request came from."""
+    caller: Principal = request.state.principal
+    return caller.name

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 from fastapi import APIRouter, Body, Query, Request, Response
 
+from api.access.requires import requires
+from api.access.store import note_readings
+from api.access.visibility import Access, AccessDep
 from api.cursors import decode_cursor, encode_cursor
 from api.documentation import answers
 from api.parameters import (
@@ -16,6 +19,7 @@ from api.parameters import (
     IdPath,
     LimitParameter,
     SiteFilter,
+    existing_device,
     existing_site,
     next_link,
 )
@@ -33,9 +37,15 @@ from api.schemas.devices import (
     LatestValue,
     NewDevice,
 )
-from api.selection import QuantitiesParameter, chosen_quantities, quality_names
+from api.selection import (
+    QuantitiesParameter,
+    chosen_quantities,
+    permitted_quantities,
+    quality_names,
+)
 from api.services import Services, ServicesDep
 from api.times import in_zone
+from core.access import Permission
 from core.clock import NS_PER_S, iso
 from core.errors import ConfigurationError
 from core.identity import checked_slug
@@ -52,10 +62,16 @@ class _After(msgspec.Struct, frozen=True, array_like=True):
     device: str
 
 
-@ROUTER.get("", summary="List devices", responses=answers(DEVICES_EXAMPLE))
+@ROUTER.get(
+    "",
+    openapi_extra=requires(Permission.READ_DEVICES),
+    summary="List devices",
+    responses=answers(DEVICES_EXAMPLE),
+)
 def list_devices(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     *,
     site: SiteFilter = None,
     profile: Annotated[
@@ -77,12 +93,13 @@ def list_devices(
 ) -> DevicesAnswer:
     """Return registered devices, ordered by identifier; every filter that is given must match."""
     if site is not None:
-        existing_site(services.registry, site)
+        existing_site(access, services.registry, site)
     query = ("devices", site, profile, building, zone, search)
     after = None if cursor is None else decode_cursor(cursor, _After, query=query).device
     rows = limit or min(services.settings.api.page_size, MAX_PAGE)
     found = services.registry.devices.list(
         site=site,
+        sites=access.sites,
         profile=profile,
         building=building,
         zone=zone,
@@ -101,16 +118,18 @@ def list_devices(
 @ROUTER.post(
     "",
     status_code=201,
+    openapi_extra=requires(Permission.MANAGE_DEVICES),
     summary="Register a device",
     responses=answers(DEVICE_EXAMPLE, "bad_request", "conflict", "body_too_large", status=201),
 )
 def register_device(
     services: ServicesDep,
+    access: AccessDep,
     response: Response,
     new: Annotated[NewDevice, Body(examples=[NEW_DEVICE_EXAMPLE])],
 ) -> DeviceAnswer:
     """Register a device, so that its messages are accepted; workers know it within seconds."""
-    _check_names(services, new)
+    _check_names(access, services, new)
     device = services.registry.devices.add(
         Device(
             id=new.id,
@@ -128,24 +147,35 @@ def register_device(
     return DeviceAnswer.of(device)
 
 
-@ROUTER.get("/{id}", summary="Show a device", responses=answers(DEVICE_EXAMPLE, "not_found"))
-def show_device(services: ServicesDep, id: IdPath) -> DeviceAnswer:  # noqa: A002 - as in the path
+@ROUTER.get(
+    "/{id}",
+    openapi_extra=requires(Permission.READ_DEVICES),
+    summary="Show a device",
+    responses=answers(DEVICE_EXAMPLE, "not_found"),
+)
+def show_device(
+    services: ServicesDep,
+    access: AccessDep,
+    id: IdPath,  # noqa: A002 - the name in the path
+) -> DeviceAnswer:
     """Return one device."""
-    return DeviceAnswer.of(services.registry.devices.get(id))
+    return DeviceAnswer.of(existing_device(access, services.registry, id))
 
 
 @ROUTER.patch(
     "/{id}",
+    openapi_extra=requires(Permission.MANAGE_DEVICES),
     summary="Change a device",
     responses=answers(DEVICE_EXAMPLE, "bad_request", "not_found", "body_too_large"),
 )
 def change_device(
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
     change: Annotated[DeviceChange, Body(examples=[DEVICE_CHANGE_EXAMPLE])],
 ) -> DeviceAnswer:
     """Change its name, place or interval. What decides where its points are stored stays."""
-    device = services.registry.devices.get(id)
+    device = existing_device(access, services.registry, id)
     changed = msgspec.structs.replace(device, **change.model_dump(exclude_unset=True))
     return DeviceAnswer.of(services.registry.devices.update(changed))
 
@@ -153,6 +183,7 @@ def change_device(
 @ROUTER.delete(
     "/{id}",
     status_code=204,
+    openapi_extra=requires(Permission.MANAGE_DEVICES),
     summary="Remove a device",
     responses={
         key: value
@@ -160,26 +191,34 @@ def change_device(
         if key != 200  # noqa: PLR2004
     },
 )
-def remove_device(services: ServicesDep, id: IdPath) -> None:  # noqa: A002 - the name in the path
+def remove_device(
+    services: ServicesDep,
+    access: AccessDep,
+    id: IdPath,  # noqa: A002 - the name in the path
+) -> None:
     """Remove a device from the registry; what it measured stays stored and accounted for."""
-    services.registry.devices.remove(id)
+    services.registry.devices.remove(existing_device(access, services.registry, id).id)
 
 
 @ROUTER.get(
     "/{id}/latest",
+    openapi_extra=requires(Permission.READ_READINGS),
     summary="Show the latest values of a device",
     responses=answers(LATEST_EXAMPLE, "not_found", "store_unavailable"),
 )
 def latest_values(
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
     quantities: QuantitiesParameter = None,
 ) -> LatestAnswer:
     """Return for each quantity the value of the greatest device time, and how old it is."""
-    device = services.registry.devices.get(id)
+    device = existing_device(access, services.registry, id)
     zone = ZoneInfo(services.registry.sites.get(device.site).zone)
-    names = chosen_quantities(quantities)
-    readings = services.store.latest([DeviceKey(device.site, device.id)], quantities=names or None)
+    key = DeviceKey(device.site, device.id)
+    names = permitted_quantities(access, [key], chosen_quantities(quantities))
+    readings = services.store.latest([key], quantities=names or None)
+    note_readings(access, readings)
     now_ns = services.clock.now_ns()
     return LatestAnswer(
         device=device.id,
@@ -201,13 +240,13 @@ def latest_values(
     )
 
 
-def _check_names(services: Services, new: NewDevice) -> None:
+def _check_names(access: Access, services: Services, new: NewDevice) -> None:
     try:
         checked_slug(new.id, what="device")
     except ConfigurationError as error:
         raise InvalidParameterError("id", error.detail, location="body") from None
     try:
-        existing_site(services.registry, new.site)
+        existing_site(access, services.registry, new.site)
     except InvalidParameterError as error:
         raise error.in_body() from None
     profiles = sorted(profile.name for profile in services.registry.profiles.current())

@@ -6,14 +6,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from api.access.requires import requires
+from api.access.visibility import AccessDep
 from api.documentation import answers
 from api.exports.formats import FORMATS, FormatName
+from api.exports.permitted import plan_export
 from api.exports.query import Asked, ExportQuery, resolved
 from api.exports.response import ExportResponse
 from api.parameters import SiteFilter
 from api.schemas.exports import EXAMPLES
 from api.selection import DevicesParameter, QuantitiesParameter
 from api.services import ServicesDep
+from core.access import Permission
 from core.clock import iso
 from storage.ports import Aggregate
 
@@ -36,6 +40,7 @@ _RESPONSES[200] = {
 
 def asked_query(
     services: ServicesDep,
+    access: AccessDep,
     *,
     devices: DevicesParameter = None,
     site: SiteFilter = None,
@@ -99,7 +104,7 @@ def asked_query(
         aggregate=aggregate,
         percentile=percentile,
     )
-    return resolved(services.registry, asked, now_ns=services.clock.now_ns())
+    return resolved(access, services.registry, asked, now_ns=services.clock.now_ns())
 
 
 FormatParameter = Annotated[
@@ -107,9 +112,16 @@ FormatParameter = Annotated[
 ]
 
 
-@ROUTER.get("", summary="Stream a file of values", responses=_RESPONSES, response_class=Response)
+@ROUTER.get(
+    "",
+    openapi_extra=requires(Permission.EXPORT),
+    summary="Stream a file of values",
+    responses=_RESPONSES,
+    response_class=Response,
+)
 def stream_export(
     services: ServicesDep,
+    access: AccessDep,
     query: Annotated[ExportQuery, Depends(asked_query)],
     form: FormatParameter = FormatName.CSV,
 ) -> Response:
@@ -119,6 +131,7 @@ def stream_export(
     the connection can tell.
     """
     chosen = FORMATS[form]
+    plan_export(access, query)
     opened = services.streams.open(query, chosen)
     name = f"passerelle-{iso(query.start_ns)[:10]}-{iso(query.end_ns)[:10]}.{chosen.name}"
     return ExportResponse(

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.access.requires import requires
+from api.access.visibility import AccessDep
 from api.analysis.grouping import registered
 from api.analysis.joined import Across, JoinQuery, read_joined
 from api.analysis.nearest import Direction
@@ -18,9 +20,16 @@ from api.problems import InvalidParameterError
 from api.reading_query import ReadingQuery, checked_raw_cursor, raw_cursor
 from api.rendering import CSV_MEDIA_TYPE, wants_csv
 from api.schemas.joined import JOINED_CSV_EXAMPLE, JOINED_EXAMPLE, JoinedReadings
-from api.selection import DevicesParameter, chosen_devices, chosen_quantities, common_zone
+from api.selection import (
+    DevicesParameter,
+    chosen_devices,
+    chosen_quantities,
+    common_zone,
+    permitted_quantities,
+)
 from api.services import ServicesDep
 from api.times import in_zone, parse_zone
+from core.access import Permission
 from core.clock import NS_PER_S
 from core.errors import QueryTooLargeError
 from core.quantities import CATALOGUE
@@ -33,6 +42,7 @@ _MOST_RIGHT = 20
 
 @ROUTER.get(
     "/joined",
+    openapi_extra=requires(Permission.READ_READINGS),
     summary="Join values by time",
     response_model=JoinedReadings,
     responses=answers(
@@ -45,6 +55,7 @@ _MOST_RIGHT = 20
 def read_joined_values(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     *,
     left: Annotated[
         str,
@@ -137,7 +148,8 @@ def read_joined_values(
         tolerance_ns=parse_length(tolerance, parameter="tolerance", zero=True),
         quality=chosen_quality(quality, exclude_quality),
     )
-    keys = chosen_devices(services.registry, devices=devices, site=site)
+    keys = chosen_devices(access, services.registry, devices=devices, site=site)
+    permitted_quantities(access, keys, (left, *asked.right))
     shown_in = common_zone(services.registry, keys) if zone is None else parse_zone(zone)
     start_ns, end_ns = instant_range(
         start, end, now_ns=services.clock.now_ns(), zone=shown_in, names=("from", "to")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Query, Response
 
+from api.access.requires import requires
+from api.access.visibility import Access, AccessDep
 from api.documentation import answers
 from api.parameters import UTC, SiteFilter, existing_site, split_list
 from api.problems import InvalidParameterError
@@ -16,12 +19,14 @@ from api.selection import (
     DevicesParameter,
     QuantitiesParameter,
     chosen_quantities,
+    permitted_quantities,
     quality_names,
 )
 from api.services import Services, ServicesDep
-from api.times import in_zone, parse_zone
+from api.times import all_in_zone, in_zone, parse_zone
+from core.access import Permission
 from core.clock import NS_PER_S
-from core.errors import QueryTooLargeError
+from core.errors import NotFoundError, QueryTooLargeError
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
 from devices.registry import Device
@@ -44,12 +49,14 @@ class _Value(msgspec.Struct, frozen=True):
 
 @ROUTER.get(
     "",
+    openapi_extra=requires(Permission.READ_READINGS),
     summary="Show the latest values of many devices",
     response_model=NewestAnswer,
     responses=answers(NEWEST_EXAMPLE, "query_too_large", "store_unavailable"),
 )
 def newest_values(
     services: ServicesDep,
+    access: AccessDep,
     *,
     devices: DevicesParameter = None,
     site: SiteFilter = None,
@@ -75,8 +82,9 @@ def newest_values(
     All devices in one answer, without pages; every filter that is given must match. The platform
     keeps these values at hand: they are at most about two seconds behind the store.
     """
-    chosen = _chosen(services, devices=devices, site=site, building=building, room=room)
-    names = chosen_quantities(quantities)
+    chosen = _chosen(access, services, devices=devices, site=site, building=building, room=room)
+    keys = [DeviceKey(device.site, device.id) for device in chosen]
+    names = permitted_quantities(access, keys, chosen_quantities(quantities))
     sites = {device.site for device in chosen}
     if zone is not None:
         shown_in = parse_zone(zone)
@@ -84,10 +92,10 @@ def newest_values(
         shown_in = parse_zone(services.registry.sites.get(sites.pop()).zone)
     else:
         shown_in = UTC
-    readings = services.newest.of(
-        [DeviceKey(device.site, device.id) for device in chosen], quantities=names or None
-    )
+    readings = services.newest.of(keys, quantities=names or None)
     now_ns = services.clock.now_ns()
+    instants = list({one.time_ns for one in readings})
+    shown = dict(zip(instants, all_in_zone(instants, shown_in), strict=True))
     answer = {
         "time": in_zone(now_ns, shown_in),
         "zone": shown_in.key,
@@ -99,7 +107,7 @@ def newest_values(
                 one.quantity,
                 CATALOGUE[one.quantity].unit,
                 one.value,
-                in_zone(one.time_ns, shown_in),
+                shown[one.time_ns],
                 (now_ns - one.time_ns) / NS_PER_S,
                 quality_names(one.quality),
             )
@@ -111,6 +119,7 @@ def newest_values(
 
 
 def _chosen(
+    access: Access,
     services: Services,
     *,
     devices: list[str] | None,
@@ -120,13 +129,14 @@ def _chosen(
 ) -> list[Device]:
     """Return the devices that are asked for, in the order of site and identifier."""
     if site is not None:
-        existing_site(services.registry, site)
+        existing_site(access, services.registry, site)
     every = services.newest.devices()
     names = split_list(devices)
     if names:
         known = {device.id: device for device in every}
         missing = next((name for name in names if name not in known), None)
         if missing is not None:
+            _look_for(access, services, missing)
             raise InvalidParameterError("devices", f"there is no device {missing[:60]!r}")
         every = [known[name] for name in dict.fromkeys(names)]
     chosen = [
@@ -142,3 +152,9 @@ def _chosen(
             hint="ask for one site, building or room, or name the devices",
         )
     return sorted(chosen, key=lambda device: (device.site, device.id))
+
+
+def _look_for(access: Access, services: Services, device: str) -> None:
+    """Say why a device is not among those that may be read, when the caller may know of it."""
+    with suppress(NotFoundError):
+        access.admits(services.registry.devices.get(device).site)

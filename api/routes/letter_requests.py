@@ -6,8 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request, Response
 
+from api.access.requires import requires
+from api.access.visibility import Access, AccessDep
 from api.documentation import answers
-from api.letter_selection import ordered_letters
+from api.letter_selection import check_letters, check_request, ordered_letters
 from api.routes.dead_letters import asked_by
 from api.schemas.letter_requests import (
     DISCARD_EXAMPLE,
@@ -23,6 +25,7 @@ from api.schemas.letter_requests import (
     ReplaysOrder,
 )
 from api.services import Services, ServicesDep
+from core.access import Permission
 from core.errors import NotFoundError
 from devices.registry import DeadLetterState, LetterAction, LetterFilter, LetterRequest
 
@@ -38,16 +41,19 @@ _REPLAYS = (LetterAction.REPLAY, LetterAction.DRY_RUN)
 @ROUTER.post(
     "/replays",
     status_code=202,
+    openapi_extra=requires(Permission.REPLAY),
     summary="Replay many dead letters",
     responses=answers(REQUESTS_EXAMPLE, *_REFUSED, status=202),
 )
 def order_replays(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     order: Annotated[ReplaysOrder, Body(examples=[REPLAYS_ORDER_EXAMPLE])],
 ) -> LetterRequestsAnswer:
     """Ask the workers to judge open dead letters again, or to say what would become of them."""
-    wanted = ordered_letters(services, order.filter)
+    wanted = ordered_letters(access, services, order.filter)
+    check_letters(access, services, order.ids or ())
     requests = services.registry.dead_letters.request(
         LetterAction.DRY_RUN if order.dry_run else LetterAction.REPLAY,
         requested_by=asked_by(request),
@@ -60,42 +66,48 @@ def order_replays(
 
 @ROUTER.get(
     "/replays/{id}",
+    openapi_extra=requires(Permission.READ_DEAD_LETTERS),
     summary="Show how far a replay is",
     responses=answers(REQUEST_EXAMPLE, "not_found"),
 )
 def show_replays(
     services: ServicesDep,
+    access: AccessDep,
     id: Number,  # noqa: A002 - the name in the path
 ) -> LetterRequestAnswer:
     """Return what became of the dead letters that a worker has looked at so far."""
-    return LetterRequestAnswer.of(_found(services, id, *_REPLAYS))
+    return LetterRequestAnswer.of(_found(access, services, id, *_REPLAYS))
 
 
 @ROUTER.post(
     "/replays/{id}/pause",
+    openapi_extra=requires(Permission.REPLAY),
     summary="Stop a replay where it is",
     responses=answers(REQUEST_EXAMPLE, "not_found", "conflict", "body_too_large"),
 )
 def pause_replays(
     services: ServicesDep,
+    access: AccessDep,
     id: Number,  # noqa: A002 - the name in the path
 ) -> LetterRequestAnswer:
     """Stop a replay; what it has done stays done."""
-    _found(services, id, *_REPLAYS)
+    _found(access, services, id, *_REPLAYS)
     return LetterRequestAnswer.of(services.registry.dead_letters.pause(id, paused=True))
 
 
 @ROUTER.post(
     "/replays/{id}/resume",
+    openapi_extra=requires(Permission.REPLAY),
     summary="Let a replay go on",
     responses=answers(REQUEST_EXAMPLE, "not_found", "conflict", "body_too_large"),
 )
 def resume_replays(
     services: ServicesDep,
+    access: AccessDep,
     id: Number,  # noqa: A002 - the name in the path
 ) -> LetterRequestAnswer:
     """Let a replay that was stopped go on from where it was."""
-    _found(services, id, *_REPLAYS)
+    _found(access, services, id, *_REPLAYS)
     return LetterRequestAnswer.of(services.registry.dead_letters.pause(id, paused=False))
 
 
@@ -112,6 +124,7 @@ _DISCARDS_RESPONSES = {
 @ROUTER.post(
     "/discards",
     status_code=202,
+    openapi_extra=requires(Permission.REPLAY),
     summary="Discard many dead letters",
     responses=_DISCARDS_RESPONSES,
 )
@@ -119,16 +132,14 @@ def order_discards(
     request: Request,
     response: Response,
     services: ServicesDep,
+    access: AccessDep,
     order: Annotated[DiscardsOrder, Body(examples=[DISCARDS_ORDER_EXAMPLE])],
 ) -> LetterRequestsAnswer:
     """Ask the workers to let the payloads of open dead letters go; rows and account stay."""
-    wanted = ordered_letters(services, order.filter)
+    wanted = ordered_letters(access, services, order.filter)
+    check_letters(access, services, order.ids or ())
     if order.dry_run:
         response.status_code = 200
-        if order.ids is not None:
-            for letter in order.ids:
-                if not services.registry.dead_letters.exists(letter):
-                    raise NotFoundError(f"there is no dead letter {letter[:80]!r}")
         answer = _asked(services, wanted, [])
         named = len(dict.fromkeys(order.ids or ()))
         return answer.model_copy(update={"matched": answer.matched or named})
@@ -144,15 +155,17 @@ def order_discards(
 
 @ROUTER.get(
     "/discards/{id}",
+    openapi_extra=requires(Permission.READ_DEAD_LETTERS),
     summary="Show how far a discard is",
     responses=answers(DISCARD_EXAMPLE, "not_found"),
 )
 def show_discards(
     services: ServicesDep,
+    access: AccessDep,
     id: Number,  # noqa: A002 - the name in the path
 ) -> LetterRequestAnswer:
     """Return how many dead letters a worker has discarded so far."""
-    return LetterRequestAnswer.of(_found(services, id, LetterAction.DISCARD))
+    return LetterRequestAnswer.of(_found(access, services, id, LetterAction.DISCARD))
 
 
 def _asked(
@@ -170,8 +183,11 @@ def _asked(
     )
 
 
-def _found(services: Services, number: int, *actions: LetterAction) -> LetterRequest:
+def _found(
+    access: Access, services: Services, number: int, *actions: LetterAction
+) -> LetterRequest:
     found = services.registry.dead_letters.get_request(number)
+    check_request(access, services, found)
     if found.action not in actions:
         raise NotFoundError(f"request {number} is a {found.action}, not what was asked for")
     return found

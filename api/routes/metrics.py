@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from api.access.requires import requires
 from api.documentation import answers
 from api.services import ServicesDep
+from core.access import Permission
 from core.metrics import PROCESS_REGISTRY
 
 ROUTER = APIRouter(tags=["health"])
@@ -21,6 +23,7 @@ _RESPONSES[200] = {
 
 @ROUTER.get(
     "/metrics",
+    openapi_extra=requires(Permission.READ_METRICS),
     summary="Metrics for Prometheus",
     response_class=Response,
     responses=_RESPONSES,

@@ -6,8 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from api.access.requires import requires
+from api.access.visibility import AccessDep
 from api.analysis.answers import plots_body, shown_rollups, windows_body
-from api.analysis.parameters import Refinements, chosen_aggregates
+from api.analysis.parameters import Refinements, chosen_aggregates, chosen_refinements
+from api.column_json import raw_json
 from api.documentation import answers
 from api.parameters import CursorParameter, SiteFilter, instant_range, next_link, split_list
 from api.problems import InvalidParameterError
@@ -15,10 +18,11 @@ from api.reading_query import (
     ReadingQuery,
     checked_raw_cursor,
     raw_cursor,
+    read_columns,
     read_raw,
     read_windows,
 )
-from api.rendering import CSV_MEDIA_TYPE, raw_csv, raw_json, wants_csv, windows_csv, windows_json
+from api.rendering import CSV_MEDIA_TYPE, raw_csv, wants_csv, windows_csv, windows_json
 from api.schemas.plots import PLOT_EXAMPLE, PlotReadings
 from api.schemas.readings import (
     CSV_EXAMPLE,
@@ -34,10 +38,13 @@ from api.selection import (
     chosen_devices,
     chosen_quantities,
     common_zone,
+    permitted_quantities,
 )
 from api.services import Services, ServicesDep
 from api.times import in_zone, parse_zone
 from api.windows import every_text, parse_every
+from core.access import Permission
+from storage.columns import ColumnPage, columns_of
 from storage.ports import Aggregate, Windows
 
 ROUTER = APIRouter(prefix="/v1/readings", tags=["readings"])
@@ -65,6 +72,7 @@ ShortText = Annotated[str | None, Query(max_length=64)]
 
 @ROUTER.get(
     "",
+    openapi_extra=requires(Permission.READ_READINGS),
     summary="Read values",
     response_model=RawReadings | PlotReadings | WindowReadings | GroupReadings | SeveralReadings,
     responses=_RESPONSES,
@@ -72,7 +80,8 @@ ShortText = Annotated[str | None, Query(max_length=64)]
 def read_readings(
     request: Request,
     services: ServicesDep,
-    refined: Annotated[Refinements, Depends()],
+    access: AccessDep,
+    refined: Annotated[Refinements, Depends(chosen_refinements)],
     *,
     devices: DevicesParameter = None,
     site: SiteFilter = None,
@@ -142,8 +151,9 @@ def read_readings(
 
     Answers JSON, or CSV to `Accept: text/csv` (the next page then stands in the header `Link`).
     """
-    keys = chosen_devices(services.registry, devices=devices, site=site)
-    names = chosen_quantities(quantities)
+    keys = chosen_devices(access, services.registry, devices=devices, site=site)
+    named = chosen_quantities(quantities)
+    names = permitted_quantities(access, keys, named)
     shown_in = common_zone(services.registry, keys) if zone is None else parse_zone(zone)
     start_ns, end_ns = instant_range(
         "-24h" if start is None else start,
@@ -154,7 +164,8 @@ def read_readings(
     )
     query = ReadingQuery(
         devices=keys,
-        quantities=names,
+        quantities=named,
+        among=names or None,
         start_ns=start_ns,
         end_ns=end_ns,
         zone=shown_in,
@@ -169,7 +180,7 @@ def read_readings(
         if refined.max_points is not None:
             body = plots_body(services, query, refined, _range(query), as_csv=as_csv)
             return _answer(body, CSV_MEDIA_TYPE if as_csv else "application/json")
-        asked: tuple[object, ...] = ("readings", split_list(devices), site, names, start, end)
+        asked: tuple[object, ...] = ("readings", split_list(devices), site, named, start, end)
         if refined.quality.active:
             asked = (*asked, refined.quality)
         return _raw(
@@ -221,15 +232,19 @@ def _raw(
         after = position.after
     api = services.settings.api
     rows = limit or min(api.page_size, api.max_points)
-    readings, ended = read_raw(
-        services.store, query, limit=rows, after=after, quality=refined.quality
-    )
-    following = next_link(request, raw_cursor(query, ended, asked=asked))
+    if as_csv or refined.quality.active:
+        readings, ended = read_raw(
+            services.store, query, limit=rows, after=after, quality=refined.quality
+        )
+        page = ColumnPage(() if as_csv else columns_of(readings), ended)
+    else:
+        readings, page = (), read_columns(services.store, query, limit=rows, after=after)
+    following = next_link(request, raw_cursor(query, page.after, asked=asked))
     if as_csv:
         headers = {} if following is None else {"Link": f'<{following}>; rel="next"'}
         return _answer(raw_csv(readings, zone=query.zone), CSV_MEDIA_TYPE, headers)
     head = {"kind": "raw", **_range(query), "next": following}
-    return _answer(raw_json(readings, head, zone=query.zone), "application/json")
+    return _answer(raw_json(page.columns, head, zone=query.zone), "application/json")
 
 
 def _windows(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 from fastapi import APIRouter, Body, Request, Response
 
+from api.access.requires import requires
+from api.access.visibility import AccessDep
 from api.documentation import answers
 from api.exports.formats import FORMATS, FormatName
+from api.exports.permitted import plan_export, readable, recorded_query
 from api.exports.query import ExportQuery
 from api.exports.verify import Comparison, Difference, Row, compare, file_sha256
 from api.parameters import CursorParameter, IdPath, LimitParameter, next_link
@@ -29,6 +31,7 @@ from api.schemas.snapshots import (
 )
 from api.services import ServicesDep
 from api.times import in_zone
+from core.access import Permission
 from core.clock import iso
 from core.errors import ConflictError
 from core.quantities import CATALOGUE
@@ -36,7 +39,6 @@ from devices.registry import ExportKind, ExportRecord
 
 ROUTER = APIRouter(prefix="/v1/snapshots", tags=["snapshots"])
 
-_QUERY = msgspec.json.Decoder(ExportQuery)
 _REFUSED = ("bad_request", "body_too_large", "query_too_large", "exports_unavailable")
 _PARQUET = {
     FORMATS[FormatName.PARQUET].media_type: {
@@ -53,6 +55,7 @@ _DATA_RESPONSES[416] = {"description": "The file is shorter than `Range` asks fo
 @ROUTER.post(
     "",
     status_code=202,
+    openapi_extra=requires(Permission.SNAPSHOT),
     summary="Freeze a query",
     responses=answers(SNAPSHOT_EXAMPLE, *_REFUSED, status=202),
 )
@@ -60,12 +63,15 @@ def order_snapshot(
     request: Request,
     response: Response,
     services: ServicesDep,
+    access: AccessDep,
     order: Annotated[SnapshotOrder, Body(examples=[SNAPSHOT_ORDER_EXAMPLE])],
 ) -> Snapshot:
     """Freeze what the store has now; the file is made in the background and kept for good."""
+    query = body_query(access, services, order)
+    plan_export(access, query)
     record = services.orders.order(
         ExportKind.SNAPSHOT,
-        body_query(services, order),
+        query,
         form=FormatName.PARQUET,
         requested_by=asked_by(request),
         title=order.title.strip(),
@@ -74,46 +80,61 @@ def order_snapshot(
     return Snapshot.of(record)
 
 
-@ROUTER.get("", summary="List snapshots", responses=answers(SNAPSHOTS_EXAMPLE))
+@ROUTER.get(
+    "",
+    openapi_extra=requires(Permission.SNAPSHOT),
+    summary="List snapshots",
+    responses=answers(SNAPSHOTS_EXAMPLE),
+)
 def list_snapshots(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     limit: LimitParameter = None,
     cursor: CursorParameter = None,
 ) -> SnapshotsAnswer:
     """Return snapshots, the newest first."""
-    records, following = listed(services, ExportKind.SNAPSHOT, limit=limit, cursor=cursor)
+    records, following = listed(access, services, ExportKind.SNAPSHOT, limit=limit, cursor=cursor)
     return SnapshotsAnswer(
         snapshots=[SnapshotSummary.of(record) for record in records],
         next=next_link(request, following),
     )
 
 
-@ROUTER.get("/{id}", summary="Show a snapshot", responses=answers(SNAPSHOT_EXAMPLE, "not_found"))
+@ROUTER.get(
+    "/{id}",
+    openapi_extra=requires(Permission.SNAPSHOT),
+    summary="Show a snapshot",
+    responses=answers(SNAPSHOT_EXAMPLE, "not_found"),
+)
 def show_snapshot(
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
 ) -> Snapshot:
     """Return one snapshot: hashes, data dictionary, completeness, citation."""
-    return Snapshot.of(services.registry.exports.get(id, kind=ExportKind.SNAPSHOT))
+    return Snapshot.of(readable(access, services, id, kind=ExportKind.SNAPSHOT))
 
 
 @ROUTER.get(
     "/{id}/data",
+    openapi_extra=requires(Permission.SNAPSHOT),
     summary="Fetch the data of a snapshot",
     responses=_DATA_RESPONSES,
     response_class=Response,
 )
 def fetch_snapshot(
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
 ) -> Response:
     """Return the frozen file (Parquet): the same bytes whenever it is fetched; `Range` works."""
-    return file_of(services, services.registry.exports.get(id, kind=ExportKind.SNAPSHOT))
+    return file_of(access, services, readable(access, services, id, kind=ExportKind.SNAPSHOT))
 
 
 @ROUTER.get(
     "/{id}/verify",
+    openapi_extra=requires(Permission.SNAPSHOT),
     summary="Compare a snapshot with the store",
     responses=answers(
         VERIFICATION_EXAMPLE,
@@ -126,12 +147,13 @@ def fetch_snapshot(
 )
 def verify_snapshot(
     services: ServicesDep,
+    access: AccessDep,
     id: IdPath,  # noqa: A002 - the name in the path
 ) -> Verification:
     """Read the store again, and say which rows were added, removed or changed since."""
-    record = services.registry.exports.get(id, kind=ExportKind.SNAPSHOT)
+    record = readable(access, services, id, kind=ExportKind.SNAPSHOT)
     path = services.orders.file(record)
-    query = _QUERY.decode(record.query)
+    query = recorded_query(record)
     unknown = [name for name in query.quantities if name not in CATALOGUE]
     if unknown:
         raise ConflictError(

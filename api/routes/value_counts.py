@@ -7,6 +7,8 @@ from bisect import bisect_right
 import msgspec
 from fastapi import APIRouter, Request
 
+from api.access.requires import requires
+from api.access.visibility import AccessDep
 from api.cursors import decode_cursor, encode_cursor
 from api.documentation import answers
 from api.parameters import (
@@ -26,6 +28,7 @@ from api.problems import InvalidParameterError
 from api.schemas.completeness import VALUE_COUNTS_EXAMPLE, ValueCount, ValueCountsAnswer
 from api.services import ServicesDep
 from api.times import EARLIEST_NS, LATEST_NS
+from core.access import Permission
 from core.clock import NS_PER_S, iso
 from core.reading import DeviceKey
 
@@ -40,10 +43,16 @@ class _Position(msgspec.Struct, frozen=True):
     hour: int
 
 
-@ROUTER.get("", summary="Count the stored values", responses=answers(VALUE_COUNTS_EXAMPLE))
+@ROUTER.get(
+    "",
+    openapi_extra=requires(Permission.READ_ACCOUNT),
+    summary="Count the stored values",
+    responses=answers(VALUE_COUNTS_EXAMPLE),
+)
 def read_value_counts(
     request: Request,
     services: ServicesDep,
+    access: AccessDep,
     *,
     site: SiteFilter = None,
     device: DeviceFilter = None,
@@ -57,7 +66,7 @@ def read_value_counts(
     The ledger's hours are those of reception. Each page counts again: ask for large ones.
     """
     if site is not None:
-        existing_site(services.registry, site)
+        existing_site(access, services.registry, site)
     asked = ("value_counts", site, device, start, end)
     position = None if cursor is None else decode_cursor(cursor, _Position, query=asked)
     if position is None:

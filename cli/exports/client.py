@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from cli.platform import LOCAL_KEY_FILE
+from cli.data_directory import LOCAL_KEY_FILE
 from core.errors import ConfigurationError, PasserelleError
 from core.settings import load_settings
 
@@ -120,6 +121,22 @@ class Api:
         except OSError as error:
             raise ConfigurationError(f"{target} cannot be written: {error.strerror}") from None
 
+    @contextmanager
+    def stream(self, path: str, *, params: Mapping[str, Any]) -> Iterator[io.BufferedReader]:
+        """Yield the body of an answer as it arrives.
+
+        Raises:
+            ApiError: the API cannot be reached, refuses, or the connection broke.
+        """
+        try:
+            with self._client.stream("GET", path, params=params) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise ApiError(_said(answer))
+                yield io.BufferedReader(_Arriving(answer.iter_raw(_CHUNK)))
+        except httpx.TransportError as error:
+            raise ApiError(f"the connection to the API broke: {error}") from None
+
     def _rest(self, path: str, part: Path, *, sha256: str, told: Callable[[int], None]) -> None:
         have = part.stat().st_size if part.exists() else 0
         headers = {"Accept-Encoding": "identity"}
@@ -140,9 +157,46 @@ class Api:
                     told(have)
 
 
+class _Arriving(io.RawIOBase):
+    """Chunks as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; return how much, 0 at the end."""
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = chunk
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
+
+
 @contextmanager
 def opened_api(url: str | None, key: str | None) -> Iterator[Api]:
     """Open the API at `url` with `key`; by default that of the settings, and its local key.
+
+    Raises:
+        ConfigurationError: there is no key.
+    """
+    address, secret = reachable(url, key)
+    with httpx.Client(
+        base_url=address, headers={"X-API-Key": secret}, timeout=_TIMEOUT_S
+    ) as client:
+        yield Api(client)
+
+
+def reachable(url: str | None, key: str | None) -> tuple[str, str]:
+    """Return where the API is and a key for it: those given, else of the settings.
 
     Raises:
         ConfigurationError: there is no key.
@@ -158,8 +212,7 @@ def opened_api(url: str | None, key: str | None) -> Iterator[Api]:
         raise ConfigurationError(
             "an API key is needed: --key, or PASSERELLE_KEY; `passerelle keys create` makes one"
         )
-    with httpx.Client(base_url=address, headers={"X-API-Key": key}, timeout=_TIMEOUT_S) as client:
-        yield Api(client)
+    return address, key
 
 
 def _said(answer: httpx.Response) -> str:

@@ -52,7 +52,12 @@ def run_flow(*, name: str, fleet: str = FLEET) -> None:
         stack.up(*SERVERS, *PROGRAMS)
         url = f"http://127.0.0.1:{port}"
         _wait_ready(url)
-        api = Api(url, stack.run("api", "passerelle", "keys", "create", "compose-test").strip())
+        api = Api(
+            url,
+            stack.run(
+                "api", "passerelle", "keys", "create", "compose-test", "--role", "administrator"
+            ).strip(),
+        )
         try:
             _run_with(stack, api, url)
         finally:

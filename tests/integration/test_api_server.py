@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.server import ApiServer
+from core.access import EVERYTHING
 from core.clock import SystemClock
 from core.errors import ConfigurationError
 from core.metrics import Metrics
@@ -68,7 +69,7 @@ def test_a_device_is_registered_and_its_values_are_read_over_a_socket(
     registry.devices.add(Device(id="d-1", site="diamniadio", profile="p", external_id="d-1"))
     now_ns = SystemClock().now_ns()
     store.write([Point("diamniadio", "d-1", "environment", now_ns, {"air_temperature": 31.5})])
-    key, _ = registry.keys.create("socket")
+    key, _ = registry.keys.create("socket", grants=EVERYTHING)
     server = ApiServer(app, "127.0.0.1", 0)
     url = server.start()
     try:
@@ -87,7 +88,7 @@ def test_a_device_is_registered_and_its_values_are_read_over_a_socket(
 def test_small_answers_do_not_wait_for_delayed_acknowledgements(
     app: FastAPI, registry: Registry
 ) -> None:
-    key, _ = registry.keys.create("speed")
+    key, _ = registry.keys.create("speed", grants=EVERYTHING)
     server = ApiServer(app, "127.0.0.1", 0)
     url = server.start()
     try:
@@ -122,6 +123,40 @@ def test_a_port_can_be_used_again_after_stop(app: FastAPI) -> None:
         server = ApiServer(app, "127.0.0.1", port)
         assert server.start() == f"http://127.0.0.1:{port}"
         server.stop()
+
+
+@pytest.mark.parametrize("proxies", [(), ("192.0.2.1",), ("127.0.0.0/8",)])
+def test_a_forwarded_address_is_believed_from_a_proxy_that_the_settings_name(
+    tmp_path: Path, registry: Registry, store: MemoryStore, proxies: tuple[str, ...]
+) -> None:
+    settings = load_settings(
+        data_dir=tmp_path, api={"wrong_keys_per_minute": 1, "trusted_proxies": proxies}
+    )
+    app = create_app(
+        settings=settings,
+        registry=registry,
+        store=store,
+        metrics=Metrics(),
+        clock=SystemClock(),
+    )
+    server = ApiServer(app, "127.0.0.1", 0, trusted_proxies=settings.api.trusted_proxies)
+    url = server.start()
+    try:
+        statuses = [
+            httpx.get(
+                f"{url}/v1/sites", headers={"X-API-Key": "psl_x_y", "X-Forwarded-For": address}
+            ).status_code
+            for address in ("198.51.100.1", "198.51.100.1", "198.51.100.2")
+        ]
+    finally:
+        server.stop()
+    # another address has its own wrong keys, but only where the one who says so is believed
+    assert statuses == ([401, 429, 401] if proxies == ("127.0.0.0/8",) else [401, 429, 429])
+
+
+def test_a_proxy_that_is_no_address_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="PASSERELLE_API__TRUSTED_PROXIES"):
+        load_settings(api={"trusted_proxies": ["10.0.0/8"]})
 
 
 def environment(tmp_path: Path, **more: str) -> dict[str, str]:

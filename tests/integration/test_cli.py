@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -65,6 +66,35 @@ def test_a_key_is_shown_once_and_can_be_revoked(site: Site) -> None:
     assert "no API key" in fails(site, "keys", "revoke", "nonsense", code=1)
 
 
+def test_keys_and_users_are_given_what_the_command_says(site: Site) -> None:
+    made = site.command(
+        "users", "create", "amina", "--grant", "researcher@elgazala", "--grant", "viewer"
+    )
+    assert "viewer@*, researcher@elgazala" in made
+    assert "viewer@*/health" in site.command("users", "grant", "amina", "viewer/health")
+    assert "viewer@*" not in site.command("users", "withdraw", "amina", "viewer", "viewer/health")
+    plain = site.command("keys", "create", "phone", "--user", "amina", "--expires", "90d").strip()
+    number = plain.split("_")[1]
+    assert site.command("keys", "rotate", number, "--grace", "1h").strip() != plain
+    assert "is shut out" in site.command("users", "disable", "amina")
+    assert "is let in" in site.command("users", "enable", "amina")
+    assert "amina" in site.command("users", "list")
+    lines = site.command("audit", "list", "--event", "access", "--json").splitlines()
+    assert len(lines) == 7
+    assert {msgspec.json.decode(line)["actor"]["kind"] for line in lines} == {"local"}
+    assert "users disable" in site.command("audit", "list")
+    assert "7 rows are as they were written" in site.command("audit", "verify")
+
+
+def test_a_grant_that_makes_no_sense_is_refused_with_what_there_is(site: Site) -> None:
+    create = ("users", "create", "amina", "--grant")
+    assert "one of the roles" in fails(site, *create, "king@elgazala")
+    assert "there are environment" in fails(site, *create, "viewer@elgazala/heart")
+    assert "no site 'mars'" in fails(site, *create, "viewer@mars", code=1)
+    assert "no permission" in fails(site, "keys", "create", "a", "--scope", "fly")
+    assert "no length of time" in fails(site, "keys", "create", "a", "--expires", "soon")
+
+
 def test_config_prints_what_is_in_force_with_secrets_masked(tmp_path: Path) -> None:
     site = Site(tmp_path, PASSERELLE_MQTT__URL="mqtt://worker:hush@broker:1883")
     shown = site.command("config")
@@ -97,3 +127,13 @@ def test_ones_own_profiles_are_loaded_and_a_mistake_names_file_and_line(site: Si
     shipped = (Path(__file__).parents[2] / "devices" / "profiles" / "passerelle.yaml").read_text()
     (profiles / "bad.yaml").write_text(shipped.replace("format:", "fromat:"))
     assert "bad.yaml" in fails(site, "profiles", "load", str(profiles))
+
+
+def test_a_command_loads_no_more_than_it_needs() -> None:
+    code = (
+        "import sys; sys.argv = ['passerelle', 'keys', '--help']\n"
+        "from cli.main import run\n"
+        "try:\n    run()\nexcept SystemExit:\n    print('fastapi' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.dead_letters.follow import InterruptedByOperatorError, follow
-from cli.main import app
+from cli.main import program
 from core.errors import ConfigurationError, PasserelleError
 from core.reasons import Reason, what_to_do
 from core.settings import load_settings
@@ -51,7 +51,7 @@ def command(bench: Bench) -> Command:
     assert bench.sent
 
     def run(*arguments: str, answer: str = "") -> str:
-        done = CliRunner().invoke(app, [*arguments], input=answer)
+        done = CliRunner().invoke(program(), [*arguments], input=answer)
         if isinstance(done.exception, PasserelleError):
             raise done.exception
         assert done.exit_code == 0, (arguments, done.output, done.exception)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import app
+from cli.main import program
 from core.errors import ConfigurationError, PasserelleError
 from core.reading import Point
 from storage.backends.memory import MemoryStore
@@ -32,7 +32,7 @@ def run(place: Served, *arguments: str) -> Result:
         "PASSERELLE_KEY": place.key,
         "PASSERELLE_DATA_DIR": str(place.directory),
     }
-    return CliRunner().invoke(app, list(arguments), env=environment)
+    return CliRunner().invoke(program(), list(arguments), env=environment)
 
 
 @pytest.mark.parametrize("name", ["values.csv", "values.parquet"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import app
+from cli.main import program
 from core.errors import ConfigurationError, PasserelleError
 from storage.backends.memory import MemoryStore
 from tests.support.exports import DAY, DEVICES, MINUTES, Served, fill, served
@@ -35,7 +35,7 @@ def run(place: Served, *arguments: str) -> Result:
         "PASSERELLE_DATA_DIR": str(place.directory),
         "COLUMNS": "120",
     }
-    return CliRunner().invoke(app, ["query", *arguments], env=environment)
+    return CliRunner().invoke(program(), ["query", *arguments], env=environment)
 
 
 def shown(result: Result) -> str:

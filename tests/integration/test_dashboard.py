@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from core.access import Grant, Role
 from core.clock import NS_PER_S, SystemClock
 from core.quantities import CATALOGUE
 from core.sinks import CircuitState, SinkReport
+from devices.registry.access_records import AuditFilter
 from tests.servers.missing import skipped_when_unavailable
 from tests.servers.waiting import wait_until
 from tests.support.dashboard import (
@@ -386,6 +388,21 @@ def test_dead_letters_are_counted_by_reason(reader: Open) -> None:
         re.compile(r"Cut short or malformed malformed\s*300")
     )
     expect(letters.locator("tbody tr")).to_have_count(2)
+
+
+def test_who_may_only_look_on_sees_everything_but_dead_letters_and_is_refused_nothing(
+    reader: Open, pilot: Pilot
+) -> None:
+    viewer = (Grant(role=Role.VIEWER, site="elgazala"),)
+    pilot.key, _ = pilot.registry.keys.create("a display", grants=viewer)
+    one = reader()
+    one.open()
+    expect(one.page.locator(".site")).to_have_count(1)
+    expect(one.page.locator("tr[data-device]").first).to_be_visible()
+    expect(one.page.locator(".device svg").first).to_be_visible()
+    expect(one.page.locator(".letters")).to_be_hidden()
+    expect(one.page.locator(".trouble:visible")).to_have_count(0)
+    assert pilot.registry.audit.list(AuditFilter()) == []
 
 
 def test_a_part_that_is_down_is_named_with_its_reason(reader: Open, pilot: Pilot) -> None:

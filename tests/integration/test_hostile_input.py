@@ -18,6 +18,7 @@ import pytest
 
 from api.app import create_app
 from api.server import ApiServer
+from core.access import EVERYTHING as ALL_RIGHTS
 from core.clock import NS_PER_S, SystemClock
 from core.metrics import Metrics
 from core.reading import DeviceKey, Point
@@ -61,7 +62,7 @@ PAYLOADS = (
 )
 UNBOUNDED = {"rate_limit_per_s": 0, "wrong_keys_per_minute": 0}
 """A refusal for asking often would hide what each parameter does."""
-FREE_TEXT = {"search", "profile", "building", "zone", "room", "worker", "device"}
+FREE_TEXT = {"search", "profile", "building", "zone", "room", "worker", "device", "actor"}
 """Parameters that may take any text: it finds nothing."""
 
 
@@ -97,7 +98,7 @@ class Target:
             metrics=Metrics(),
             clock=SystemClock(),
         )
-        secret, _ = self.registry.keys.create("tests")
+        secret, _ = self.registry.keys.create("tests", grants=ALL_RIGHTS)
         self.paths: dict[str, Any] = app.openapi()["paths"]
         self._server = ApiServer(app, "127.0.0.1", 0)
         self.url = self._server.start()

@@ -13,6 +13,7 @@ import pytest
 
 from api.app import create_app
 from api.server import ApiServer
+from core.access import EVERYTHING
 from core.clock import NS_PER_S, ManualClock
 from core.metrics import Metrics
 from core.reading import Point
@@ -84,7 +85,7 @@ class Served:
         registry.migrate()
         registry.seed([], [])
         registry.devices.add_many(DEVICES)
-        key, _ = registry.keys.create("tests")
+        key, _ = registry.keys.create("tests", grants=EVERYTHING)
         app = create_app(
             settings=settings, registry=registry, store=opened, metrics=Metrics(), clock=clock
         )

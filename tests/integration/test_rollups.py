@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
+from core.access import EVERYTHING
 from core.clock import NS_PER_HOUR, NS_PER_S, ManualClock, iso
 from core.metrics import Metrics
 from core.reading import DeviceKey, Point
@@ -45,7 +46,7 @@ class Bench:
         self.registry = registry
         self.store = store
         self.clock = clock
-        secret, _ = registry.keys.create("tests")
+        secret, _ = registry.keys.create("tests", grants=EVERYTHING)
         self.secret = secret
         self.api = Caller(app, key=secret)
         self.writer = KeptWriter(registry=registry, writer=store, reader=store)

@@ -88,7 +88,9 @@ class Bench:
         wait_until(self.told, what="the registry knows it", seconds=20)
 
     def told(self) -> bool:
-        """Say whether the registry's ledger is the worker's."""
+        """Say whether the registry's ledger is the worker's, and has heard of the worker."""
+        if not self.registry.workers.list():  # what it holds is told after what it counted
+            return False
         known = self.registry.ledger.totals()
         return all(
             getattr(known, column) == count for column, count in self.worker.totals().items()

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from api.app import create_app
 from api.server import ApiServer
+from core.access import EVERYTHING
 from core.clock import NS_PER_S, SystemClock, hour_of
 from core.metrics import Metrics
 from core.reading import Point
@@ -166,7 +167,7 @@ def running_pilot(directory: Path) -> Iterator[Pilot]:
         settings=settings, registry=registry, store=store, metrics=Metrics(), clock=clock
     )
     server = ApiServer(app, "127.0.0.1", 0)
-    key, _ = registry.keys.create("reader")
+    key, _ = registry.keys.create("reader", grants=EVERYTHING)
     pilot = Pilot(registry, store, server, app, server.start(), key)
     _fill(pilot)
     try:

@@ -12,6 +12,7 @@ import httpx
 
 from api.app import create_app
 from api.server import ApiServer
+from core.access import EVERYTHING
 from core.clock import NS_PER_S, ManualClock
 from core.metrics import Metrics
 from core.reading import Point
@@ -56,7 +57,7 @@ def served(directory: Path, store: Store, **sections: Any) -> Iterator[Served]:
     app = create_app(
         settings=settings, registry=registry, store=store, metrics=metrics, clock=clock
     )
-    key, _ = registry.keys.create("exports")
+    key, _ = registry.keys.create("exports", grants=EVERYTHING)
     server = ApiServer(app, "127.0.0.1", 0)
     url = server.start()
     try:

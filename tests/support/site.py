@@ -80,7 +80,7 @@ class Site:
 
     def api(self) -> Api:
         """Return the API, once it answers."""
-        key = self.command("keys", "create", "test").strip()
+        key = self.command("keys", "create", "test", "--role", "administrator", "--health").strip()
         api = Api(f"http://127.0.0.1:{self.port}", key)
         wait_until(api.alive, what="the API answers", seconds=60)
         return api

@@ -29,6 +29,7 @@ export class Problem extends Error {
 
 export class Client {
   #key;
+  #mine = null;
 
   /** @param key returns the API key of now, or null. */
   constructor(key) {
@@ -48,6 +49,15 @@ export class Client {
         : new Problem({ status: response.status, detail: response.statusText, ...body });
     }
     return body;
+  }
+
+  /** Return whether the key of now has a permission anywhere; asked once for each key. */
+  async may(permission) {
+    const key = this.#key();
+    if (this.#mine?.key !== key) {
+      this.#mine = { key, permissions: (await this.get("v1/me")).permissions };
+    }
+    return this.#mine.permissions.includes(permission);
   }
 
   /** Return what `/health/ready` says: the same form when everything works (200) and not (503). */

@@ -5,6 +5,7 @@ import { count, named } from "./language.js";
 import { whole } from "./numbers.js";
 
 export class Letters {
+  #root;
   #client;
   #count;
   #empty;
@@ -17,6 +18,7 @@ export class Letters {
    * @param client asks the API.
    */
   constructor(root, client) {
+    this.#root = root;
     this.#client = client;
     this.#count = root.querySelector(".count");
     this.#empty = root.querySelector(".empty");
@@ -24,8 +26,12 @@ export class Letters {
     this.#rows = new Keyed(root.querySelector("tbody"), () => new Row());
   }
 
-  /** Ask, and show. */
+  /** Ask, and show; who may not read them does not see the section. */
   async refresh() {
+    this.#root.hidden = !(await this.#client.may("read_dead_letters"));
+    if (this.#root.hidden) {
+      return;
+    }
     this.#answer = await this.#client.get("v1/dead-letters/summary");
     this.render();
   }

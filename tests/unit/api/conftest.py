@@ -9,6 +9,7 @@ import pytest
 
 from api.app import create_app
 from api.documentation import DocumentedApi
+from core.access import EVERYTHING
 from core.clock import ManualClock
 from core.metrics import Metrics
 from core.settings import load_settings
@@ -30,6 +31,13 @@ def caller() -> Iterator[Callable[..., Caller]]:
     yield make
     for client in made.values():
         client.close()
+
+
+@pytest.fixture
+def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let callers and addresses ask as often as they like."""
+    for name in ("RATE_LIMIT_PER_S", "WRONG_KEYS_PER_MINUTE"):
+        monkeypatch.setenv(f"PASSERELLE_API__{name}", "0")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +65,7 @@ def world(tmp_path: Path, seeded: Path, caller: Callable[..., Caller]) -> Iterat
     app = create_app(
         settings=settings, registry=registry, store=store, metrics=metrics, clock=clock
     )
-    key, _ = registry.keys.create("tests")
+    key, _ = registry.keys.create("tests", grants=EVERYTHING)
     yield World(
         app=app,
         registry=registry,

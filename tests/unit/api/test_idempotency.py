@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 
 from api.idempotency import HEADER, REPLAYED
+from core.access import EVERYTHING
 from core.clock import NS_PER_HOUR
 from devices.registry.answered import Claimed
-from tests.unit.api.world import PROFILE, World
+from tests.unit.api.world import PROFILE, Caller, World
 
 BODY = {"id": "thermo-1", "site": "elgazala", "profile": PROFILE}
 
@@ -56,7 +59,7 @@ def test_the_same_key_on_another_path_or_of_another_caller_is_another_key(world:
     post(world, "key-1")
     gone = world.client.request("DELETE", "/v1/devices/thermo-1", headers={HEADER: "key-1"})
     assert gone.status_code == 204
-    secret, _ = world.registry.keys.create("somebody else")
+    secret, _ = world.registry.keys.create("somebody else", grants=EVERYTHING)
     other = world.caller(world.app, key=secret).request(
         "POST", "/v1/devices", json=BODY, headers={HEADER: "key-1"}
     )
@@ -114,3 +117,11 @@ def test_without_an_api_key_no_answer_is_repeated(world: World) -> None:
     stranger = world.caller(world.app, key=None)
     answer = stranger.request("POST", "/v1/devices", json=BODY, headers={HEADER: "key-1"})
     assert answer.status_code == 401
+
+
+def test_a_public_path_writes_nothing_and_needs_nobody(
+    world: World, caller: Callable[..., Caller]
+) -> None:
+    nobody = caller(world.app, key=None)
+    answer = nobody.request("POST", "/health/live", headers={HEADER: "key-1"})
+    assert answer.status_code == 405

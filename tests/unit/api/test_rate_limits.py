@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.rate_limits import Buckets
+from core.access import EVERYTHING
 from core.clock import ManualClock
 from tests.unit.api.test_problems import problem
 from tests.unit.api.world import World
@@ -75,7 +76,7 @@ def test_a_key_that_asks_too_often_waits_and_then_goes_on(world: World) -> None:
 
 def test_one_key_does_not_use_up_another_ones(world: World) -> None:
     client = world.app_with(rate_limit_burst=1)
-    other, _ = world.registry.keys.create("other")
+    other, _ = world.registry.keys.create("other", grants=EVERYTHING)
     assert client.get("/v1/sites").status_code == 200
     assert client.get("/v1/sites").status_code == 429
     answer = client.request("GET", "/v1/sites", headers={"X-API-Key": other})
@@ -101,7 +102,7 @@ def test_an_address_that_guesses_is_slowed_and_good_keys_go_on(world: World) -> 
     assert [guess() for _ in range(3)] == [401, 401, 429]
     world.clock.advance(10)  # the good key has to be asked for again
     assert client.get("/v1/sites").status_code == 200
-    other, _ = world.registry.keys.create("other")
+    other, _ = world.registry.keys.create("other", grants=EVERYTHING)
     unknown = {"X-API-Key": other}
     assert client.request("GET", "/v1/sites", headers=unknown).status_code == 429
     world.clock.advance(30)

@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.conditional import matches
+from core.access import EVERYTHING
 from core.clock import ManualClock
 from core.metrics import Metrics
 from core.settings import load_settings
@@ -28,7 +29,7 @@ def open_to_pages(tmp_path: Path, caller: Callable[..., Caller]) -> Iterator[Cal
     registry = Registry.open(settings.registry_url, clock=clock)
     registry.migrate()
     registry.seed([], [])
-    key, _ = registry.keys.create("tests")
+    key, _ = registry.keys.create("tests", grants=EVERYTHING)
     app = create_app(
         settings=settings, registry=registry, store=MemoryStore(), metrics=Metrics(), clock=clock
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from cli.main import app
+from cli.main import program
 from cli.reference import REFERENCES
 from core.reasons import Reason
 
@@ -31,7 +31,7 @@ def test_every_reason_is_documented(reason: Reason) -> None:
 
 
 def commands() -> list[str]:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(program())
     found = []
     for name, command in group.commands.items():  # type: ignore[attr-defined]
         inner = getattr(command, "commands", None)

@@ -14,6 +14,7 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
+from core.access import EVERYTHING
 from core.clock import ManualClock
 from core.errors import ConfigurationError
 from devices.registry import Registry, RegistryUnavailableError
@@ -76,7 +77,7 @@ def test_a_site_with_devices_cannot_vanish(registry: Registry, path: Path) -> No
 def test_a_lock_that_is_not_released_is_an_outage_and_reading_goes_on(
     registry: Registry, path: Path
 ) -> None:
-    plain, _ = registry.keys.create("a")
+    plain, _ = registry.keys.create("a", grants=EVERYTHING)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RegistryUnavailableError, match="database is locked"):
