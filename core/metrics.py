@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
+from core.alert_metrics import AlertMetrics
+
 
 class Metrics:
     """The metrics of one process.
@@ -194,7 +196,7 @@ class Metrics:
             registry=r,
         )
         self.rate_limited, self.audit_entries, self.audit_unwritten = _guards(r)
-        self.live = LiveMetrics(r)
+        self.live, self.alerts = LiveMetrics(r), AlertMetrics(r)
         self.http_seconds = Histogram(
             "passerelle_api_request_seconds", "Time of one HTTP request.", ["route"], registry=r
         )

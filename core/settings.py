@@ -396,6 +396,45 @@ class ExportSettings(_Section):
     )
 
 
+class AlertsSettings(_Section):
+    """Alerts: rules judged, people told."""
+
+    enabled: bool = Field(
+        default=True, description="`passerelle up` judges rules and tells people too."
+    )
+    policy: Path | None = Field(
+        None,
+        description="Who is told of what, and how (YAML, docs/alerts-notify.md); default: every "
+        "alert on MQTT alone.",
+    )
+    public_url: str = Field(
+        "",
+        description="Address at which people reach the dashboard, for links in messages, such as "
+        "https://passerelle.example; empty: no links.",
+    )
+    lease_s: float = Field(
+        15.0,
+        ge=3,
+        description="For how long one process alone judges rules, unless it prolongs that, "
+        "seconds: another takes over so long, and five seconds more, after it died.",
+    )
+    checkpoint_s: float = Field(
+        20.0,
+        gt=0,
+        description="How often the evaluator's state is kept, seconds: the more often, the less "
+        "is judged again after a crash.",
+    )
+    deaf_after_s: float = Field(
+        30.0,
+        ge=2,
+        description="After how long without any worker the platform itself is an alarm, seconds.",
+    )
+    metrics_port: int | None = Field(
+        None, description="Port of the process's own /metrics and /health; none: not served."
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that port binds to.")
+
+
 class LoggingSettings(_Section):
     """Structured logs."""
 
@@ -433,6 +472,7 @@ class Settings(BaseSettings):
     live: LiveSettings = Field(default_factory=lambda: LiveSettings.model_validate({}))
     oidc: OidcSettings = Field(default_factory=lambda: OidcSettings.model_validate({}))
     exports: ExportSettings = Field(default_factory=lambda: ExportSettings.model_validate({}))
+    alerts: AlertsSettings = Field(default_factory=lambda: AlertsSettings.model_validate({}))
     logging: LoggingSettings = Field(default_factory=lambda: LoggingSettings.model_validate({}))
 
     @field_validator("sinks")

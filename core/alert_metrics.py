@@ -1,0 +1,75 @@
+"""The metrics of alerting, by stage."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_DETECTION_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
+
+
+class EvaluatorMetrics:
+    """Those of the evaluator and of what feeds it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.active = Gauge(
+            "passerelle_alerts_active",
+            "1 while this process judges rules; 0 while another one does.",
+            registry=registry,
+        )
+        self.values = Counter(
+            "passerelle_alerts_values", "Values given to the evaluator.", ["source"],
+            registry=registry,
+        )  # fmt: skip
+        self.late = Counter(
+            "passerelle_alerts_late_values",
+            "Values that came later than their rule allows; they were listed, not judged.",
+            registry=registry,
+        )
+        self.verdicts = Counter(
+            "passerelle_alerts_verdicts", "Changes of what rules say, by state.", ["state"],
+            registry=registry,
+        )  # fmt: skip
+        self.watches = Gauge(
+            "passerelle_alerts_watches", "Rules at work for a subject.", registry=registry
+        )
+        self.rules = Gauge("passerelle_alerts_rules", "Rules at work.", registry=registry)
+        self.bad_rules = Gauge(
+            "passerelle_alerts_unusable_rules",
+            "Active rules of the registry that cannot be used: the log says why.",
+            registry=registry,
+        )
+        self.detection = Histogram(
+            "passerelle_alerts_detection_seconds",
+            "From the commit of a batch in a worker until its verdicts are in the registry.",
+            buckets=_DETECTION_S,
+            registry=registry,
+        )
+        self.holes = Gauge(
+            "passerelle_alerts_open_holes",
+            "Parts of workers' streams that were not heard and are not read from the store yet.",
+            registry=registry,
+        )
+        self.deaf = Gauge(
+            "passerelle_alerts_deaf", "1 while no worker is heard.", registry=registry
+        )
+        self.checkpoint_seconds = Histogram(
+            "passerelle_alerts_checkpoint_seconds",
+            "Time of keeping the evaluator's state.",
+            registry=registry,
+        )
+        self.checkpoint_bytes = Gauge(
+            "passerelle_alerts_checkpoint_bytes",
+            "Size of the evaluator's state as it is kept.",
+            registry=registry,
+        )
+
+
+class AlertMetrics:
+    """Those of alerting, stage by stage.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.evaluator = EvaluatorMetrics(registry)
