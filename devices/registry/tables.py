@@ -42,15 +42,15 @@ SUBJECT = 500
 """Longest name of somebody at an identity provider, characters."""
 
 
-def _key(length: int) -> String:
-    """A name that rows are ordered by: by its bytes, whatever language the database speaks."""
+def key_text(length: int) -> String:
+    """Return the type of a name that rows are ordered by: by its bytes, in every language."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 sites = Table(
     "sites",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
+    Column("id", key_text(SLUG), primary_key=True),
     Column("name", String(NAME), nullable=False),
     Column("zone", String(SLUG), nullable=False),
     Column("country", String(2), nullable=False),
@@ -61,7 +61,7 @@ sites = Table(
 devices = Table(
     "devices",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
+    Column("id", key_text(SLUG), primary_key=True),
     Column("site", String(SLUG), ForeignKey("sites.id"), nullable=False),
     Column("profile", String(SLUG), nullable=False),
     Column("external_id", String(NAME), nullable=False),
@@ -87,7 +87,7 @@ device_aliases = Table(
 profiles = Table(
     "profiles",
     metadata,
-    Column("name", _key(SLUG), primary_key=True),
+    Column("name", key_text(SLUG), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("source", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
@@ -97,7 +97,7 @@ profiles = Table(
 bindings = Table(
     "bindings",
     metadata,
-    Column("template", _key(NAME), primary_key=True),
+    Column("template", key_text(NAME), primary_key=True),
     Column("profile", String(SLUG), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("site", String(SLUG), nullable=False),
@@ -106,7 +106,7 @@ bindings = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
+    Column("id", key_text(SLUG), primary_key=True),
     Column("name", String(NAME), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("created_ns", BigInteger, nullable=False),
@@ -121,7 +121,7 @@ api_keys = Table(
 users = Table(
     "users",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
+    Column("id", key_text(SLUG), primary_key=True),
     Column("name", String(NAME), nullable=False),
     Column("subject", String(SUBJECT), unique=True),
     Column("created_ns", BigInteger, nullable=False),
@@ -131,11 +131,11 @@ users = Table(
 grants = Table(
     "grants",
     metadata,
-    Column("kind", _key(8), primary_key=True),
-    Column("holder", _key(SLUG), primary_key=True),
-    Column("role", _key(16), primary_key=True),
-    Column("site", _key(SLUG), primary_key=True),
-    Column("domain", _key(16), primary_key=True),
+    Column("kind", key_text(8), primary_key=True),
+    Column("holder", key_text(SLUG), primary_key=True),
+    Column("role", key_text(16), primary_key=True),
+    Column("site", key_text(SLUG), primary_key=True),
+    Column("domain", key_text(16), primary_key=True),
 )
 
 audit = Table(
@@ -167,8 +167,8 @@ audit = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("site", _key(NAME), primary_key=True),
-    Column("device", _key(NAME), primary_key=True),
+    Column("site", key_text(NAME), primary_key=True),
+    Column("device", key_text(NAME), primary_key=True),
     Column("hour", BigInteger, primary_key=True),
     Column("worker", String(SLUG), primary_key=True),
     Column("boot", BigInteger, primary_key=True),
@@ -187,7 +187,7 @@ ledger = Table(
 dead_letters = Table(
     "dead_letters",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
+    Column("id", key_text(SLUG), primary_key=True),
     Column("worker", String(SLUG), nullable=False),
     Column("scope", String(16), nullable=False),
     Column("reason", String(SLUG), nullable=False),
@@ -239,7 +239,7 @@ replay_requests = Table(
 workers = Table(
     "workers",
     metadata,
-    Column("worker", _key(SLUG), primary_key=True),
+    Column("worker", key_text(SLUG), primary_key=True),
     Column("host", String(NAME), nullable=False),
     Column("version", String(SLUG), nullable=False),
     Column("seen_ns", BigInteger, nullable=False),
@@ -265,7 +265,7 @@ answered_writes = Table(
 exports = Table(
     "exports",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
+    Column("id", key_text(SLUG), primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("format", String(16), nullable=False),
@@ -293,9 +293,9 @@ exports = Table(
 latest_values = Table(
     "latest_values",
     metadata,
-    Column("site", _key(SLUG), primary_key=True),
-    Column("device", _key(SLUG), primary_key=True),
-    Column("quantity", _key(SLUG), primary_key=True),
+    Column("site", key_text(SLUG), primary_key=True),
+    Column("device", key_text(SLUG), primary_key=True),
+    Column("quantity", key_text(SLUG), primary_key=True),
     Column("time_ns", BigInteger, nullable=False),
     Column("value", Double, nullable=False),
     Column("quality", Integer, nullable=False),
@@ -305,9 +305,9 @@ latest_values = Table(
 marked_hours = Table(
     "marked_hours",
     metadata,
-    Column("site", _key(SLUG), primary_key=True),
-    Column("device", _key(SLUG), primary_key=True),
-    Column("category", _key(SLUG), primary_key=True),
+    Column("site", key_text(SLUG), primary_key=True),
+    Column("device", key_text(SLUG), primary_key=True),
+    Column("category", key_text(SLUG), primary_key=True),
     Column("hour", BigInteger, primary_key=True, autoincrement=False, index=True),
     Column("version", BigInteger, nullable=False),
 )
@@ -315,22 +315,22 @@ marked_hours = Table(
 late_devices = Table(
     "late_devices",
     metadata,
-    Column("site", _key(SLUG), primary_key=True),
-    Column("device", _key(SLUG), primary_key=True),
+    Column("site", key_text(SLUG), primary_key=True),
+    Column("device", key_text(SLUG), primary_key=True),
     Column("turn", BigInteger, nullable=False, index=True),
 )
 
 kept_state = Table(
     "kept_state",
     metadata,
-    Column("name", _key(SLUG), primary_key=True),
+    Column("name", key_text(SLUG), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 
 leases = Table(
     "leases",
     metadata,
-    Column("name", _key(SLUG), primary_key=True),
+    Column("name", key_text(SLUG), primary_key=True),
     Column("holder", String(NAME), nullable=False),
     Column("until_ns", BigInteger, nullable=False),
 )
