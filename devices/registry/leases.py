@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, or_
+from sqlalchemy import Connection, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.clock import NS_PER_S, Clock
 from devices.registry.database import Database
+from devices.registry.errors import LeaseLostError
 from devices.registry.tables import leases
 
 GRACE_NS = 5 * NS_PER_S
@@ -57,3 +58,19 @@ class LeaseRepository:
             connection.execute(
                 delete(leases).where(leases.c.name == name, leases.c.holder == holder)
             )
+
+
+def check_held(connection: Connection, name: str, *, holder: str) -> None:
+    """Return when a lease is held by `holder`, and nobody can take it over before the commit.
+
+    A lease that ran out and that nobody took over is still held.
+
+    Raises:
+        LeaseLostError: somebody else holds it, or nobody does.
+    """
+    query = select(leases.c.holder).where(leases.c.name == name).with_for_update()
+    found = connection.execute(query).scalar()
+    if found != holder:
+        raise LeaseLostError(
+            f"the lease {name!r} is held by {found or 'nobody'}, not by {holder}; stop"
+        )

@@ -18,6 +18,7 @@ from devices.registry.keys import KeyRepository
 from devices.registry.leases import LeaseRepository
 from devices.registry.letters import DeadLetterRepository
 from devices.registry.migrate import migrate
+from devices.registry.notices import NoticeRepository
 from devices.registry.places import SiteRepository
 from devices.registry.profiles import ProfileRepository
 from devices.registry.records import Binding, ProfileVersion
@@ -45,6 +46,7 @@ class Registry:
         exports: export jobs and snapshots.
         kept: newest values, and hours whose roll-ups must be made anew.
         leases: who does what only one process may do.
+        notices: orders to tell somebody of alerts, and the attempts to deliver them.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
@@ -63,6 +65,7 @@ class Registry:
         self.exports = ExportRepository(database)
         self.kept = KeptRepository(database, clock=clock)
         self.leases = LeaseRepository(database, clock=clock)
+        self.notices = NoticeRepository(database)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock) -> Registry:
