@@ -126,6 +126,8 @@ class Occasion(StrEnum):
     CHANNEL_DOWN = "channel_down"
     """Another channel cannot be reached; told through this one."""
     CHANNEL_UP = "channel_up"
+    TEST = "test"
+    """Somebody tries whether a channel works; nothing is the matter."""
 
 
 class AlertView(msgspec.Struct, frozen=True):
@@ -149,6 +151,7 @@ class AlertView(msgspec.Struct, frozen=True):
         site_name: for people.
         device_name: for people, or "".
         acknowledged_by: who, or "".
+        runbook: of the rule: what to do, or "".
     """
 
     id: str
@@ -168,6 +171,7 @@ class AlertView(msgspec.Struct, frozen=True):
     site_name: str
     device_name: str = ""
     acknowledged_by: str = ""
+    runbook: str = ""
 
 
 class Notice(msgspec.Struct, frozen=True):

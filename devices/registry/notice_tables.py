@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text
 
-from devices.registry.tables import SLUG, metadata
-
-
-def _key(length: int) -> String:
-    """A name that rows are ordered by: by its bytes, whatever language the database speaks."""
-    return String(length).with_variant(String(length, collation="C"), "postgresql")
-
+from devices.registry.tables import SLUG, key_text, metadata
 
 alert_notices = Table(
     "alert_notices",
     metadata,
-    Column("id", _key(SLUG), primary_key=True),
-    Column("channel", _key(SLUG), nullable=False),
+    Column("id", key_text(SLUG), primary_key=True),
+    Column("channel", key_text(SLUG), nullable=False),
     Column("occasion", String(16), nullable=False),
     Column("created_ns", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
@@ -34,14 +28,14 @@ alert_notices = Table(
 alert_notice_alerts = Table(
     "alert_notice_alerts",
     metadata,
-    Column("alert", _key(SLUG), primary_key=True),
-    Column("notice", _key(SLUG), primary_key=True, index=True),
+    Column("alert", key_text(SLUG), primary_key=True),
+    Column("notice", key_text(SLUG), primary_key=True, index=True),
 )
 
 alert_attempts = Table(
     "alert_attempts",
     metadata,
-    Column("notice", _key(SLUG), primary_key=True),
+    Column("notice", key_text(SLUG), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("started_ns", BigInteger, nullable=False),
     Column("finished_ns", BigInteger),
