@@ -35,6 +35,12 @@ passerelle keys rotate 0f3a5c7d9e1b --grace 1d
   whoever has that may do everything; what is done there stands in the audit as `local`.
 - **Keys made before there were grants** hold everything everywhere, health included, as they did:
   narrow them by making new ones.
+- **Alerts** are seen by everybody at their site; those whose rule looks at vital signs, or that are
+  about a person, only by who holds that site in health, whatever they do with them. What an alert
+  measured in another domain that they may not read is withheld. Alerts of the platform itself are
+  seen by who holds something at every site. Who may acknowledge is an engineer or an operator: for
+  a nurse, an `operator` at the site in `health`, which gives vital signs, their alerts, and nothing
+  else.
 - `GET /v1/me` tells a caller what they may do.
 
 ## What a refusal looks like
@@ -47,7 +53,8 @@ passerelle keys rotate 0f3a5c7d9e1b --grace 1d
 ## The audit
 Written down, append only, each row chained to the one before by SHA-256 (`passerelle audit
 verify`): every read of vital signs (who, when, route, sites, how many devices, quantities, range,
-values), every refusal, every change of users, keys and grants. A read of vital signs is written
+values), every refusal, every change of users, keys and grants, every acknowledgement, every change
+of silences and of alert rules, with its reason. A read of vital signs is written
 down *before* its answer is sent; where that fails, the answer is 503 `audit_unavailable`. An
 export has two rows, `begun` and `complete` or `failed`. Of callers without a good key, the first
 refusal of an address in a minute has a row, and a second row counts the others. Secrets of keys
@@ -59,6 +66,8 @@ _REACHES = (
     "(or at every one); **domain**, also for the domain of the quantities; **whole site**, at the "
     "site and not limited to a domain; **platform**, at every site and not limited to a domain; "
     "**whole site, health**, that and another one in health (a payload may hold vital signs); "
+    "**site/health** and **whole site/health**, the same as before the stroke, and of what is "
+    "about vital signs or about a person another one in health; "
     "**yes**, any; **no**, never. Lists hold what such grants cover. Open to everybody: "
     "`/health/live`, `/health/ready`, `/openapi.json`, `/docs` and the files of the dashboard."
 )
@@ -69,6 +78,15 @@ _CELLS = {
     Reach.WHOLE_SITE: "whole site",
     Reach.PLATFORM: "platform",
 }
+
+_OF_ALERTS = frozenset(
+    {
+        Permission.READ_ALERTS,
+        Permission.ACKNOWLEDGE,
+        Permission.SILENCE,
+        Permission.MANAGE_RULES,
+    }
+)
 
 
 def access_reference() -> str:
@@ -104,4 +122,6 @@ def _cell(permission: Permission, role: Role) -> str:
         return "no"
     if permission is Permission.READ_PAYLOADS:  # see api.letter_payloads
         return f"{_CELLS[reach]}, health"
+    if permission in _OF_ALERTS:  # see api.access.alerts
+        return f"{_CELLS[reach]}/health"
     return _CELLS[reach]

@@ -21,7 +21,9 @@ audit_app = typer.Typer(help="Who read, was refused, or changed what.", no_args_
 @audit_app.command("list")
 def list_audit(
     *,
-    event: Annotated[AuditEvent | None, typer.Option(help="Only read, refused or access.")] = None,
+    event: Annotated[
+        AuditEvent | None, typer.Option(help="Only read, refused, access or alert.")
+    ] = None,
     actor: Annotated[str | None, typer.Option(help="Only this actor, by id or name.")] = None,
     site: Annotated[str | None, typer.Option(help="Only reads at this site.")] = None,
     limit: Annotated[int, typer.Option(help="Rows, at most.", min=1)] = 50,

@@ -28,9 +28,10 @@ class Role(StrEnum):
     RESEARCHER = "researcher"
     """Takes data along as well: exports and snapshots."""
     ENGINEER = "engineer"
-    """Makes devices work: registers them, looks into dead letters, replays them."""
+    """Makes devices work: registers them, looks into dead letters, replays them; says what raises
+    an alert, and looks after those that are."""
     OPERATOR = "operator"
-    """Makes the platform work: dead letters, devices, metrics; takes no data along."""
+    """Makes the platform work: dead letters, devices, alerts, metrics; takes no data along."""
     ADMINISTRATOR = "administrator"
     """Everything; everywhere: also who may do what, and who did."""
 
@@ -84,6 +85,16 @@ class Permission(StrEnum):
     REPLAY = "replay"
     """Have dead letters judged again, or discarded."""
     MANAGE_DEVICES = "manage_devices"
+    READ_ALERTS = "read_alerts"
+    """Alerts and what they tell of; of what concerns vital signs only with `READ_HEALTH`."""
+    ACKNOWLEDGE = "acknowledge"
+    """Take an alert on."""
+    SILENCE = "silence"
+    """Have nobody told of alerts for a while."""
+    MANAGE_RULES = "manage_rules"
+    """Say what raises an alert."""
+    MANAGE_CHANNELS = "manage_channels"
+    """See through which channels people are told, and try them."""
     READ_METRICS = "read_metrics"
     MANAGE_ACCESS = "manage_access"
     """Users, keys, grants."""
@@ -118,6 +129,11 @@ REACH: Mapping[Permission, Reach] = MappingProxyType(
         Permission.READ_PAYLOADS: Reach.WHOLE_SITE,
         Permission.REPLAY: Reach.WHOLE_SITE,
         Permission.MANAGE_DEVICES: Reach.WHOLE_SITE,
+        Permission.READ_ALERTS: Reach.SITE,
+        Permission.ACKNOWLEDGE: Reach.SITE,
+        Permission.SILENCE: Reach.WHOLE_SITE,
+        Permission.MANAGE_RULES: Reach.WHOLE_SITE,
+        Permission.MANAGE_CHANNELS: Reach.PLATFORM,
         Permission.READ_METRICS: Reach.PLATFORM,
         Permission.MANAGE_ACCESS: Reach.PLATFORM,
         Permission.READ_AUDIT: Reach.PLATFORM,
@@ -132,6 +148,7 @@ _VIEWER = frozenset(
         Permission.READ_READINGS,
         Permission.READ_HEALTH,
         Permission.READ_ACCOUNT,
+        Permission.READ_ALERTS,
     }
 )
 _KEEPER = _VIEWER | {
@@ -139,13 +156,16 @@ _KEEPER = _VIEWER | {
     Permission.READ_PAYLOADS,
     Permission.REPLAY,
     Permission.MANAGE_DEVICES,
+    Permission.ACKNOWLEDGE,
+    Permission.SILENCE,
+    Permission.MANAGE_RULES,
 }
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         Role.VIEWER: _VIEWER,
         Role.RESEARCHER: _VIEWER | {Permission.EXPORT, Permission.SNAPSHOT},
         Role.ENGINEER: _KEEPER | {Permission.EXPORT},
-        Role.OPERATOR: _KEEPER | {Permission.READ_METRICS},
+        Role.OPERATOR: _KEEPER | {Permission.READ_METRICS, Permission.MANAGE_CHANNELS},
         Role.ADMINISTRATOR: frozenset(Permission),
     }
 )

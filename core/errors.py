@@ -6,6 +6,8 @@ types), so that a person can search for it and a program can branch on it.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 
 class PasserelleError(Exception):
     """Root of every error that Passerelle raises on purpose.
@@ -21,10 +23,29 @@ class PasserelleError(Exception):
         self.detail = detail
 
 
+class Place(NamedTuple):
+    """Where in a document something is wrong.
+
+    Attributes:
+        line: 1 is the first.
+        field: such as `when.threshold.above`, or "": the document as a whole.
+        detail: what is wrong there, without the place.
+    """
+
+    line: int
+    field: str
+    detail: str
+
+
 class ConfigurationError(PasserelleError):
-    """A setting, file or address that a person has to correct before the program can run."""
+    """A setting, file or address that a person has to correct before the program can run.
+
+    Attributes:
+        place: where in a document, when it is about one whose lines are known.
+    """
 
     code = "configuration"
+    place: Place | None = None
 
 
 class ProfileError(ConfigurationError):

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import yaml
 
-from core.errors import PasserelleError
+from core.errors import ConfigurationError, PasserelleError, Place
 
 Segment = str | int
 """A step into a document: a key, or a place in a list."""
@@ -55,9 +55,9 @@ class PlacedYaml(Generic[Error]):
             mark = getattr(failure, "problem_mark", None)
             line = mark.line + 1 if mark else 1
             what = getattr(failure, "problem", None) or str(failure) or type(failure).__name__
-            raise error(f"{origin}:{line}: it is not YAML: {what}") from None
+            raise self._at(line, "", f"it is not YAML: {what}") from None
         if not isinstance(root, yaml.MappingNode):
-            raise error(f"{origin}:1: a {noun} is a mapping of keys to values")
+            raise self._at(1, "", f"a {noun} is a mapping of keys to values")
         self._root: yaml.MappingNode = root
 
     def plain(self) -> Any:
@@ -73,8 +73,14 @@ class PlacedYaml(Generic[Error]):
         known = tuple(path)
         while known and known not in self._lines:
             known = known[:-1]
-        line = self._lines.get(known, 1)
-        return self._error(f"{self._origin}:{line}: {shown(path) or self._noun}: {detail}")
+        return self._at(self._lines.get(known, 1), shown(path) or self._noun, detail)
+
+    def _at(self, line: int, field: str, detail: str) -> Error:
+        where = f"{self._origin}:{line}"
+        found = self._error(f"{where}: {field}: {detail}" if field else f"{where}: {detail}")
+        if isinstance(found, ConfigurationError):
+            found.place = Place(line, field, detail)
+        return found
 
     def _plain(self, node: yaml.Node, path: tuple[Segment, ...]) -> Any:
         self._lines.setdefault(path, node.start_mark.line + 1)

@@ -58,6 +58,8 @@ class AuditEvent(StrEnum):
     """Somebody asked for what they have no right to."""
     ACCESS = "access"
     """A user, a key or a grant was changed."""
+    ALERT = "alert"
+    """An alert was acknowledged or silenced, or a rule, a silence or a channel was touched."""
 
 
 class AuditOutcome(StrEnum):
