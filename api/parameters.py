@@ -16,7 +16,7 @@ from api.times import parse_instant
 from core.errors import NotFoundError
 from core.identity import UNASSIGNED_SITE
 from devices.registry import Device, Registry
-from devices.registry.inventory import unknown_device
+from devices.registry.device_rows import unknown_device
 
 MAX_PAGE = 10_000
 """Rows that one page of a list may have."""

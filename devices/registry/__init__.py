@@ -8,6 +8,7 @@ from devices.registry.access_records import (
     AuditOutcome,
     User,
 )
+from devices.registry.alert_records import Assignment, RuleState, RuleVersion
 from devices.registry.errors import RegistryUnavailableError
 from devices.registry.exports import ExportKind, ExportRecord, ExportState
 from devices.registry.inventory import ImportResult
@@ -32,6 +33,7 @@ from devices.registry.registry import Registry
 __all__ = [
     "Actor",
     "ApiKey",
+    "Assignment",
     "AuditEntry",
     "AuditEvent",
     "AuditFilter",
@@ -53,6 +55,8 @@ __all__ = [
     "ProfileVersion",
     "Registry",
     "RegistryUnavailableError",
+    "RuleState",
+    "RuleVersion",
     "Site",
     "User",
     "WorkerStatus",

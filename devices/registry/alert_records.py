@@ -49,8 +49,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
         device: device slug.
         person: pseudonym; never a name.
         start_ns: since when.
-        end_ns: until when, exclusive, or None: still.
+        end_ns: until when, exclusive, or None: still. The same as `start_ns`: it never counted.
         by: who assigned it.
+        site: where the device is, or was when it ended (set by the registry).
+        ended_by: who said when it ends, or "".
     """
 
     id: int = 0
@@ -59,6 +61,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int
     end_ns: int | None = None
     by: str = ""
+    site: str = ""
+    ended_by: str = ""
 
 
 class AlertState(StrEnum):
@@ -102,6 +106,7 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
         until_ns: when it was over, device time, or None.
         opened_ns: when it was first recorded in this state's kind (pending, or firing).
         closed_ns: when it was found to be over, or None.
+        seen_ns: when the newest verdict that changed it was found.
         acknowledged_ns: when somebody took it on, or None.
         acknowledged_by: who, or "".
         acknowledged_note: what they said, or "".
@@ -115,8 +120,8 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
         silence: id of the silence that mutes it, or "".
         flapping: True while it changes so often that single changes are not told.
         changes: as JSON: instants of its latest beginnings and ends, for telling flapping.
-        route: name of the policy's route that it takes, or "".
-        group: key of the group it is told with, or "".
+        route: names of the policy's routes that it takes, joined by commas, or "".
+        group: id of the group it is told with, or "".
         told: occasion that people were last told, or "".
         told_ns: when they were, or None.
         level: how many steps of escalation were taken.
@@ -141,6 +146,7 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     until_ns: int | None = None
     opened_ns: int
     closed_ns: int | None = None
+    seen_ns: int = 0
     acknowledged_ns: int | None = None
     acknowledged_by: str = ""
     acknowledged_note: str = ""

@@ -2,7 +2,7 @@
 
 A header line, then a device a line: UTF-8 with or without a byte order mark, separated by `,` or
 `;` (with `;` a decimal comma is understood, as spreadsheets in French write it). Spaces around a
-field do not count.
+field do not count. Labels stand in one field: `floor=2;gateway=elg-gw-1`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import TextIO
 
 from core.errors import ConfigurationError
 from devices.registry.device_fields import field_mistakes
+from devices.registry.labels import label_text, parse_labels, split_labels
 from devices.registry.records import Device
 
 COLUMNS = (
     "id", "site", "profile", "external_id", "name", "building", "zone", "interval_s", "hardware_id",
+    "labels",
 )  # fmt: skip
 REQUIRED = ("id", "site", "profile")
 _MOST_ERRORS = 20
@@ -75,6 +77,7 @@ def write_devices_csv(devices: Iterable[Device]) -> str:
     for device in devices:
         values = {column: getattr(device, column) for column in COLUMNS}
         seconds = device.interval_s
+        values["labels"] = label_text(device.labels)
         values["interval_s"] = "" if seconds is None else str(seconds).removesuffix(".0")
         writer.writerow(values.values())
     return out.getvalue()
@@ -140,6 +143,7 @@ class _Reading:
             zone=cells.get("zone", ""),
             interval_s=self._seconds(cells.get("interval_s", "")),
             hardware_id=cells.get("hardware_id", ""),
+            labels=self._labels(cells.get("labels", "")),
         )
         mistakes = dict(field_mistakes(device))
         if not cells.get("external_id"):
@@ -170,6 +174,13 @@ class _Reading:
         except ValueError:
             self._mistake(f"{text[:40]!r} is not a number of seconds", column="interval_s")
             return None
+
+    def _labels(self, text: str) -> dict[str, str]:
+        try:
+            return parse_labels(split_labels(text))
+        except ConfigurationError as error:
+            self._mistake(error.detail, column="labels")
+            return {}
 
     def _mistake(self, sentence: str, *, column: str | None = None) -> None:
         where = f"{self._name}, line {self._line}" + (f", column {column}" if column else "")

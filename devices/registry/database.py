@@ -124,7 +124,7 @@ class Database:
 
 
 def bump(connection: Connection) -> None:
-    """Say that sites, devices, profiles, bindings or aliases changed."""
+    """Say that sites, devices, assignments, profiles, bindings, aliases or alert rules changed."""
     connection.execute(update(revision).values(value=revision.c.value + 1))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from core.errors import ConfigurationError
 from core.identity import checked_slug
+from devices.registry.labels import check_labels
 from devices.registry.records import Device
 from devices.registry.tables import NAME, SLUG
 from devices.registry.text import check_text
@@ -25,7 +26,7 @@ _REQUIRED = ("site", "profile", "external_id")
 
 def field_mistakes(device: Device) -> Iterator[tuple[str, str]]:
     """Yield (field, sentence) for each field that cannot be right."""
-    for field in ("id", *_LENGTHS, "interval_s"):
+    for field in ("id", *_LENGTHS, "interval_s", "labels"):
         try:
             _check(device, field)
         except ConfigurationError as error:
@@ -53,6 +54,8 @@ def _check(device: Device, field: str) -> None:
             raise ConfigurationError(
                 f"interval_s must be a number of seconds greater than 0, not {seconds:g}"
             )
+    elif field == "labels":
+        check_labels(device)
     else:
         text = check_text(getattr(device, field), what=field, longest=_LENGTHS[field])
         if field in _REQUIRED and not text.strip():

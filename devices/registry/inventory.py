@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, or_, select
 
 from core.clock import Clock
-from core.errors import ConfigurationError, ConflictError, NotFoundError
-from devices.registry import aliases, enrolment
+from core.errors import ConfigurationError, ConflictError
+from devices.registry import aliases, device_rows, enrolment
+from devices.registry.assignments import device_moved, device_removed
 from devices.registry.database import Database, bump, lowered
 from devices.registry.device_fields import check_device
 from devices.registry.records import Device
 from devices.registry.remembered import Remembered
-from devices.registry.rows import insert_rows
 from devices.registry.tables import devices, sites
 from devices.registry.text import storable
-
-_CHUNK = 500
 
 
 class ImportResult(msgspec.Struct, frozen=True):
@@ -87,12 +84,12 @@ class DeviceRepository:
                         )
                     )
                 )
-            return [_device(row) for row in connection.execute(query).mappings()]
+            return device_rows.read(connection, query)
 
     def all(self) -> builtins.list[Device]:
         """Return every device, by id."""
         with self._database.read() as connection:
-            return _all(connection)
+            return device_rows.read_all(connection)
 
     def recent(self, device: str) -> Device:
         """Return one device as it was a moment ago (`devices.registry.remembered`).
@@ -109,7 +106,7 @@ class DeviceRepository:
             NotFoundError: there is none of that id.
         """
         with self._database.read() as connection:
-            return _get(connection, device)
+            return device_rows.read_one(connection, device)
 
     def add(self, device: Device) -> Device:
         """Register a device.
@@ -125,7 +122,7 @@ class DeviceRepository:
             if taken is not None:
                 raise ConflictError(f"there is a device {made.id!r} already; see /v1/devices")
             _require_free_name(connection, made)
-            insert_rows(connection, devices, [_values(made)])
+            device_rows.insert(connection, [made])
             bump(connection)
         return made
 
@@ -142,7 +139,7 @@ class DeviceRepository:
         _require_different_ids(wanted)
         with self._database.change() as connection:
             _require_sites(connection, wanted)
-            known = {device.id: device for device in _all(connection)}
+            known = {device.id: device for device in device_rows.read_all(connection)}
             changed: builtins.list[Device] = []
             for device in wanted:
                 before = known.get(device.id)
@@ -153,7 +150,10 @@ class DeviceRepository:
                     changed.append(made)
             if changed:
                 _require_different_names({**known, **{one.id: one for one in changed}}.values())
-                _replace(connection, changed)
+                device_rows.replace(connection, changed)
+                for one in changed:
+                    if one.id in known and known[one.id].site != one.site:
+                        device_moved(connection, one, now_ns=now_ns)
                 bump(connection)
         added = sum(one.id not in known for one in changed)
         return ImportResult(added, len(wanted) - len(changed), len(changed) - added)
@@ -167,13 +167,13 @@ class DeviceRepository:
         device's name must not keep the others out.
         """
         with self._database.change() as connection:
-            known = _all(connection)
+            known = device_rows.read_all(connection)
             places = frozenset(connection.execute(select(sites.c.id)).scalars())
             result, new = enrolment.enrolled(
                 wanted, known=known, sites=places, now_ns=self._clock.now_ns()
             )
             if new:
-                insert_rows(connection, devices, [_values(one) for one in new])
+                device_rows.insert(connection, new)
                 bump(connection)
         return result
 
@@ -187,25 +187,30 @@ class DeviceRepository:
         """
         check_device(device)
         with self._database.change() as connection:
-            before = _get(connection, device.id)
+            before = device_rows.read_one(connection, device.id)
             made = msgspec.structs.replace(device, created_ns=before.created_ns)
             if made == before:
                 return before
             _require_sites(connection, [made])
             _require_free_name(connection, made)
-            connection.execute(update(devices).where(devices.c.id == made.id).values(_values(made)))
+            device_rows.change(connection, made, before=before)
+            if made.site != before.site:
+                device_moved(connection, made, now_ns=self._clock.now_ns())
             bump(connection)
         return made
 
     def remove(self, device: str) -> None:
         """Remove a device; what it has measured, its account and its dead letters stay.
 
+        Its labels go with it; if it is with a person, that ends.
+
         Raises:
             NotFoundError: there is none of that id.
         """
         with self._database.change() as connection:
-            _get(connection, device)
-            connection.execute(delete(devices).where(devices.c.id == device))
+            found = device_rows.read_one(connection, device)
+            device_rows.remove(connection, [found.id])
+            device_removed(connection, found, now_ns=self._clock.now_ns())
             bump(connection)
 
     def aliases(self) -> dict[tuple[str, str, str], str]:
@@ -269,39 +274,3 @@ def _same_name(device: Device, other: str) -> ConflictError:
         f"device {device.id!r}: its name in topics, {device.external_id!r} (profile "
         f"{device.profile}, site {device.site}), is that of device {other!r}; change one of them"
     )
-
-
-def _replace(connection: Connection, changed: Sequence[Device]) -> None:
-    """Take the old rows away first: two devices may exchange their names in topics."""
-    for start in range(0, len(changed), _CHUNK):
-        ids = [device.id for device in changed[start : start + _CHUNK]]
-        connection.execute(delete(devices).where(devices.c.id.in_(ids)))
-    insert_rows(connection, devices, [_values(device) for device in changed])
-
-
-def _get(connection: Connection, device: str) -> Device:
-    query = select(devices).where(devices.c.id == storable(device))
-    row = connection.execute(query).mappings().first()
-    if row is None:
-        raise unknown_device(device)
-    return _device(row)
-
-
-def unknown_device(device: str) -> NotFoundError:
-    """Return what is said of a device that does not exist."""
-    return NotFoundError(f"there is no device {device[:80]!r}; see /v1/devices")
-
-
-def _all(connection: Connection) -> list[Device]:
-    return [
-        _device(row)
-        for row in connection.execute(select(devices).order_by(devices.c.id)).mappings()
-    ]
-
-
-def _device(row: Any) -> Device:
-    return Device(**row)
-
-
-def _values(device: Device) -> dict[str, Any]:
-    return msgspec.structs.asdict(device)

@@ -45,6 +45,8 @@ class Device(msgspec.Struct, frozen=True):
         enrolled: True when it was registered by itself (setting `ingest.unknown_device`).
         hardware_id: stable identifier such as an IEEE address, or "".
         created_ns: when it was registered, nanoseconds since the epoch (set by the registry).
+        labels: what people say of it for rules to select by, name -> value; `gateway` names the
+            device through which it speaks.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Device(msgspec.Struct, frozen=True):
     enrolled: bool = False
     hardware_id: str = ""
     created_ns: int = 0
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Binding(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from core.clock import Clock
 from devices.registry.accounts import LedgerRepository, WorkerRepository
 from devices.registry.answered import AnsweredWriteRepository
+from devices.registry.assignments import AssignmentRepository
 from devices.registry.audit import AuditRepository
 from devices.registry.database import Database
 from devices.registry.exports import ExportRepository
@@ -23,6 +24,7 @@ from devices.registry.places import SiteRepository
 from devices.registry.profiles import ProfileRepository
 from devices.registry.records import Binding, ProfileVersion
 from devices.registry.remembered import Remembered
+from devices.registry.rules import RuleRepository
 from devices.registry.tables import revision
 from devices.registry.users import UserRepository
 
@@ -46,6 +48,8 @@ class Registry:
         exports: export jobs and snapshots.
         kept: newest values, and hours whose roll-ups must be made anew.
         leases: who does what only one process may do.
+        rules: the alert rules, every version.
+        assignments: who wears which device.
         notices: orders to tell somebody of alerts, and the attempts to deliver them.
     """
 
@@ -65,6 +69,8 @@ class Registry:
         self.exports = ExportRepository(database)
         self.kept = KeptRepository(database, clock=clock)
         self.leases = LeaseRepository(database, clock=clock)
+        self.rules = RuleRepository(database, clock=clock)
+        self.assignments = AssignmentRepository(database)
         self.notices = NoticeRepository(database)
 
     @classmethod
@@ -95,7 +101,10 @@ class Registry:
             connection.execute(select(1))
 
     def revision(self) -> int:
-        """Return a number that grows with each change of sites, devices, profiles or bindings."""
+        """Return a number that grows with each change of what decides how messages are judged.
+
+        Sites, devices and their labels, assignments, profiles, bindings and alert rules.
+        """
         with self._database.read() as connection:
             return int(connection.execute(select(revision.c.value)).scalar() or 0)
 
