@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from core.clock import Clock
 from devices.registry.accounts import LedgerRepository, WorkerRepository
+from devices.registry.alerts import AlertRepository
 from devices.registry.answered import AnsweredWriteRepository
 from devices.registry.assignments import AssignmentRepository
 from devices.registry.audit import AuditRepository
@@ -25,6 +26,7 @@ from devices.registry.profiles import ProfileRepository
 from devices.registry.records import Binding, ProfileVersion
 from devices.registry.remembered import Remembered
 from devices.registry.rules import RuleRepository
+from devices.registry.silences import SilenceRepository
 from devices.registry.tables import revision
 from devices.registry.users import UserRepository
 
@@ -48,6 +50,8 @@ class Registry:
         exports: export jobs and snapshots.
         kept: newest values, and hours whose roll-ups must be made anew.
         leases: who does what only one process may do.
+        alerts: the alerts, and what happened to them.
+        silences: which alerts nobody is told of.
         rules: the alert rules, every version.
         assignments: who wears which device.
         notices: orders to tell somebody of alerts, and the attempts to deliver them.
@@ -69,6 +73,8 @@ class Registry:
         self.exports = ExportRepository(database)
         self.kept = KeptRepository(database, clock=clock)
         self.leases = LeaseRepository(database, clock=clock)
+        self.alerts = AlertRepository(database)
+        self.silences = SilenceRepository(database)
         self.rules = RuleRepository(database, clock=clock)
         self.assignments = AssignmentRepository(database)
         self.notices = NoticeRepository(database)
