@@ -9,6 +9,9 @@ from alerts.conditions.node import Entry, Member
 from alerts.rules.model import Absence
 from core.clock import NS_PER_S
 
+_HEARD = 8
+_HEARD_APART_NS = 2 * NS_PER_S
+
 
 class AbsenceNode:
     """Nothing came from the devices of a subject.
@@ -32,39 +35,66 @@ class AbsenceNode:
             known = [one.interval_s for one in named if one.interval_s is not None]
             if known:
                 self._after_ns = round(max(known) * said.intervals * NS_PER_S)
-        self._last_ns = since_ns
+        self._start_ns = self._last_ns = since_ns
+        self._heard: tuple[int, ...] = ()
         self._deaf_until_ns = since_ns
 
     def take(self, entry: Entry) -> None:
         """Take a sign of life."""
-        at_ns, device, name, _ = entry
-        said = self._said
-        if (said.quantity and name != said.quantity) or name.startswith("#"):
-            return
-        if not said.device or device == said.device:
-            self._last_ns = max(self._last_ns, at_ns)
+        if self._waits_for(entry):
+            self._last_ns = max(self._last_ns, entry[0])
 
     def listen(self, since_ns: int) -> None:
         """Count silence from an instant on: before it, nobody could hear."""
         self._deaf_until_ns = max(self._deaf_until_ns, since_ns)
 
-    @property
-    def _since_ns(self) -> int:
-        return max(self._last_ns, self._deaf_until_ns)
+    def hear(self, entry: Entry, at_ns: int) -> None:
+        """Take a sign of life that came at an instant, whatever the device's own clock says.
+
+        Late values do not undo it. It counts from then on: what was silent before, was.
+        """
+        if self._waits_for(entry) and (
+            not self._heard or at_ns >= self._heard[-1] + _HEARD_APART_NS
+        ):
+            self._heard = (*self._heard, at_ns)[-_HEARD:]
+
+    def _waits_for(self, entry: Entry) -> bool:
+        _, device, name, _ = entry
+        said = self._said
+        if (said.quantity and name != said.quantity) or name.startswith("#"):
+            return False
+        return not said.device or device == said.device
+
+    def _sign_ns(self, at_ns: int) -> int:
+        """Return the last sign of life until an instant."""
+        return max(self._last_ns, *(one for one in self._heard if one <= at_ns), 0)
 
     def holds(self, at_ns: int) -> bool | None:
-        """Return whether it is silent; None: nobody knows how often it should be heard."""
-        return None if self._after_ns is None else at_ns - self._since_ns >= self._after_ns
+        """Return whether it is silent.
+
+        None: nobody knows how often it should be heard, or it may have been heard if somebody had
+        listened.
+        """
+        if self._after_ns is None:
+            return None
+        if at_ns - self._sign_ns(at_ns) < self._after_ns:
+            return False
+        return True if at_ns - self._deaf_until_ns >= self._after_ns else None
 
     def next_ns(self, at_ns: int) -> int | None:
         """Return when it will have been silent for too long."""
-        if self._after_ns is None or self._since_ns + self._after_ns <= at_ns:
+        if self._after_ns is None:
             return None
-        return self._since_ns + self._after_ns
+        newest_ns = self._heard[-1] if self._heard else 0
+        due_ns = max(self._last_ns, newest_ns, self._deaf_until_ns) + self._after_ns
+        return due_ns if due_ns > at_ns else None
 
     def facts(self, at_ns: int) -> Mapping[str, str | float]:
         """Return for how long it is silent, and how long is allowed."""
-        found: dict[str, str | float] = {"silent_s": (at_ns - self._since_ns) / NS_PER_S}
+        since_ns = self._sign_ns(at_ns)
+        if since_ns == self._start_ns:  # never heard: silent since somebody listens
+            since_ns = self._deaf_until_ns
+        found: dict[str, str | float] = {"silent_s": (at_ns - since_ns) / NS_PER_S}
         if self._after_ns is not None:
             found["after_s"] = self._after_ns / NS_PER_S
         return found

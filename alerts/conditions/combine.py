@@ -208,5 +208,6 @@ class CountNode:
         """Return to a state."""
         parts, self._parts = self._parts, {}
         for device, state in saved:  # others had not come by then
-            self._parts[device] = parts[device]
+            part = parts.get(device)
+            self._parts[device] = self._make(device) if part is None else part
             self._parts[device].load(state)

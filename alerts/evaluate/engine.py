@@ -3,20 +3,25 @@
 It reads no clock, does no I/O, and is deterministic: the same calls give the same verdicts. A watch
 (a rule for one subject) begins with the first value that concerns it; one that waits for silence
 begins with the engine.
+
+What an engine remembers can be taken up by another one (`save`, `restore`): with other rules or
+devices, or in another process. A mute engine says nothing until `speak`, so that it can be given
+history first.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from alerts.conditions.build import Surroundings, absences, build
 from alerts.conditions.node import MISSING, RECEIVED, Member, Node
-from alerts.evaluate.watch import Watch
+from alerts.evaluate.watch import Kept, Told, Watch
 from alerts.model import Subject, Verdict
 from alerts.rules.conditions import holds_kind
 from alerts.rules.inventory import Inventory, Placed, fits, is_name, subject_of
@@ -27,6 +32,8 @@ from core.reading import Reading
 _UTC = ZoneInfo("UTC")
 FRESH_FOR_NS = 15 * 60 * NS_PER_S
 """What began longer ago than this when it is found is told as retroactive, nanoseconds."""
+BEHIND_NS = 60 * NS_PER_S
+"""A device whose values are older than this when they arrive is heard by their arrival too."""
 _Series = tuple[str, str, str]
 
 
@@ -74,6 +81,9 @@ class HourCount(msgspec.Struct, frozen=True):
     missing: int
 
 
+_NOTHING: Mapping[tuple[str, Subject], Sequence[Told]] = MappingProxyType({})
+
+
 class Engine:
     """Rules at work.
 
@@ -82,6 +92,8 @@ class Engine:
         inventory: the devices.
         since_ns: since when values are given; silence before it is nobody's.
         fresh_for_ns: see `FRESH_FOR_NS`.
+        told: (rule, subject) -> alerts that people were told of and that may go on.
+        mute: say nothing until `speak`.
     """
 
     def __init__(
@@ -91,7 +103,11 @@ class Engine:
         inventory: Inventory,
         since_ns: int,
         fresh_for_ns: int = FRESH_FOR_NS,
+        told: Mapping[tuple[str, Subject], Sequence[Told]] = _NOTHING,
+        mute: bool = False,
     ) -> None:
+        self._told = told
+        self._mute = mute
         self._zones = inventory.zones
         self._since_ns = since_ns
         self._now_ns = self._deaf_until_ns = since_ns
@@ -116,15 +132,28 @@ class Engine:
         """Every rule at work for a subject."""
         return list(self._watches.values())
 
-    def take(self, readings: Iterable[Reading], *, seen_ns: int) -> Outcome:
+    def take(
+        self,
+        readings: Iterable[Reading],
+        *,
+        seen_ns: int,
+        rules: frozenset[str] | None = None,
+        again: bool = False,
+        live: bool = False,
+    ) -> Outcome:
         """Take values, in any order.
 
         Args:
             readings: values.
             seen_ns: the platform's time, nanoseconds since the epoch.
+            rules: give them to these rules alone; None: to every one.
+            again: they may have been given before: what comes too late is not listed.
+            live: they arrive now, whatever they say of when they were measured: a device that is
+                heard is not silent, even if its clock is behind.
         """
         targets = self._targets
         touched: list[Watch] = []
+        behind_ns = seen_ns - BEHIND_NS if live else 0
         for one in readings:
             series = (one.site, one.device, one.quantity)
             found = targets.get(series)
@@ -135,9 +164,14 @@ class Engine:
                 for watch in found:
                     if one.quality & watch.rule.ignore_quality:
                         continue
+                    if rules is not None and watch.rule.name not in rules:
+                        continue
+                    if one.time_ns < behind_ns:
+                        for node in absences(watch.phases.node):
+                            node.hear(entry, seen_ns)
                     if watch.offer(entry):
                         touched.append(watch)
-        return self._settle(touched, seen_ns=seen_ns)
+        return self._settle(touched, seen_ns=seen_ns, again=again, live=live)
 
     def take_hours(self, hours: Iterable[HourCount], *, seen_ns: int) -> Outcome:
         """Take what the ledger says of whole hours."""
@@ -177,7 +211,56 @@ class Engine:
                 node.listen(since_ns)
             self._queue(watch)
 
-    def _settle(self, touched: Sequence[Watch], *, seen_ns: int) -> Outcome:
+    def speak(self, *, seen_ns: int) -> Outcome:
+        """Say what holds now, and from now on every change.
+
+        Args:
+            seen_ns: the platform's time.
+        """
+        self._mute = False
+        verdicts: list[Verdict] = []
+        for watch in self._watches.values():
+            verdicts += watch.speak(seen_ns=seen_ns)
+            self._queue(watch)
+        return Outcome(tuple(verdicts))
+
+    def save(self, *, entries_before_ns: int | None = None) -> Iterator[Kept]:
+        """Yield what every watch remembers.
+
+        Args:
+            entries_before_ns: only entries before this instant, as those behind it are given again
+                to whoever takes it up; None: all.
+        """
+        for watch in self._watches.values():
+            yield watch.save(entries_before_ns=entries_before_ns)
+
+    def restore(self, kept: Iterable[Kept], *, heard: bool = True) -> frozenset[str]:
+        """Take up what was remembered; what is of another version, or of nobody, is passed over.
+
+        Args:
+            kept: by `save`.
+            heard: whether people heard of what was judged; else what is over stays unsaid.
+
+        Returns:
+            The rules that went on.
+        """
+        found = set()
+        for one in kept:
+            rule = self._index.by_name.get(one.rule)
+            members = self._members.get((one.rule, one.subject))
+            if rule is None or rule.version != one.version or not members:
+                continue
+            watch = self._watches.get((one.rule, one.subject))
+            if watch is None:
+                watch = self._watch(rule, one.subject, members)
+            watch.restore(one, heard=heard)
+            found.add(one.rule)
+            self._queue(watch)
+        return frozenset(found)
+
+    def _settle(
+        self, touched: Sequence[Watch], *, seen_ns: int, again: bool, live: bool
+    ) -> Outcome:
         if not touched:
             return Outcome()
         verdicts: list[Verdict] = []
@@ -186,10 +269,12 @@ class Engine:
             found, missed = watch.settle(seen_ns=seen_ns)
             if found:
                 verdicts += found
-            for time_ns, device, quantity, value in missed:
+            phases = watch.phases
+            if missed and live and phases.node.timed and any(absences(phases.node)):
+                verdicts += watch.look(seen_ns, seen_ns=seen_ns)
+            for time_ns, device, quantity, value in () if again else missed:
                 reading = Reading(watch.subject.site, device, quantity, time_ns, value)
                 late.append(Late(watch.rule.name, watch.subject, reading))
-            phases = watch.phases
             if phases.node.timed or found or phases.pending_ns is not None or phases.firing:
                 self._queue(watch)
         return Outcome(tuple(verdicts), tuple(late))
@@ -244,6 +329,11 @@ class Engine:
             node=self._node(rule, subject, members),
             start_ns=self._since_ns - 1,
             fresh_for_ns=self._fresh_for_ns,
+            told=[
+                Told(one.at_ns, one.until_ns, before=True)
+                for one in self._told.get((rule.name, subject), ())
+            ],
+            mute=self._mute,
         )
         self._watches[rule.name, subject] = watch
         for one in rule.overrides:

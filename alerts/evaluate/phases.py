@@ -86,6 +86,11 @@ class Phases:
             self._step(next_ns)
         self.at_ns = max(self.at_ns, to_ns)
 
+    def look(self, at_ns: int) -> None:
+        """Ask at an instant, later than what was taken: something else than a value changed."""
+        self.advance(at_ns - 1)
+        self._step(at_ns)
+
     def next_ns(self) -> int | None:
         """Return the next instant at which something may change by itself, or None."""
         found = self.node.next_ns(self.at_ns) if self.node.timed else None

@@ -3,12 +3,15 @@
 Entries of the last `lateness` are kept, with states of the condition in between. A late entry is
 put where it belongs and everything behind it is judged again; what then differs from what was said
 is said. So the same entries come to the same episodes in whatever order they arrive.
+
+What a watch remembers can be kept (`save`) and taken up by another process (`restore`), which is
+given the entries behind it again: those that are there already change nothing.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -26,11 +29,38 @@ _UNSURE = (State.PENDING, State.INCOMPLETE)
 _instant = itemgetter(0)
 
 
-class _Told(msgspec.Struct):
-    """An alert that was told of: since when, and when it ended, if it was told."""
+class Told(msgspec.Struct):
+    """An alert that was told of.
+
+    Attributes:
+        at_ns: since when, device time.
+        until_ns: when it ended, if that was told, else None.
+        before: it was told by whoever judged before, perhaps by another version of the rule.
+    """
 
     at_ns: int
     until_ns: int | None
+    before: bool = False
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """What a watch remembers, to be taken up again.
+
+    Attributes:
+        rule: name of the rule.
+        version: version of the rule.
+        subject: `alerts.model.Subject`.
+        from_ns: instant of `state`, device time.
+        state: of its phases then, and of its condition.
+        entries: what came behind it.
+    """
+
+    rule: str
+    version: int
+    subject: Subject
+    from_ns: int
+    state: Any
+    entries: tuple[Entry, ...]
 
 
 class Watch:
@@ -42,15 +72,26 @@ class Watch:
         node: its condition.
         start_ns: nothing is judged before this instant.
         fresh_for_ns: what began longer ago than this is told as retroactive.
+        told: what was told of the subject by whoever judged it before.
+        mute: say nothing until `speak`.
     """
 
     __slots__ = (
-        "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_new", "_start_ns",
-        "_states", "_tail", "_told", "_told_state", "phases", "queued_ns", "rule", "subject",
+        "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_mute", "_new",
+        "_restored", "_start_ns", "_states", "_tail", "_told", "_told_state", "phases",
+        "queued_ns", "rule", "subject",
     )  # fmt: skip
 
     def __init__(
-        self, *, rule: Rule, subject: Subject, node: Node, start_ns: int, fresh_for_ns: int
+        self,
+        *,
+        rule: Rule,
+        subject: Subject,
+        node: Node,
+        start_ns: int,
+        fresh_for_ns: int,
+        told: Iterable[Told] = (),
+        mute: bool = False,
     ) -> None:
         self.rule = rule
         self.subject = subject
@@ -60,9 +101,11 @@ class Watch:
         self._fold_every_ns = rule.lateness_ns // _STATES
         self._new: list[Entry] = []
         self._tail: list[Entry] = []
-        self._told: list[_Told] = []
+        self._told: list[Told] = list(told)
         self._told_state = State.CLEAR
-        self._episodes_told = 0
+        self._episodes_told = -1 if self._told else 0
+        self._mute = mute
+        self._restored = False
         self._begin(node)
 
     @property
@@ -77,6 +120,9 @@ class Watch:
 
     def settle(self, *, seen_ns: int) -> tuple[list[Verdict], list[Entry]]:
         """Judge what was offered.
+
+        Args:
+            seen_ns: the platform's time.
 
         Returns:
             What changed, and the entries that came too late to be judged.
@@ -99,6 +145,69 @@ class Watch:
             self.phases.advance(to_ns)
         return self._say(seen_ns=seen_ns)
 
+    def look(self, at_ns: int, *, seen_ns: int) -> list[Verdict]:
+        """Ask the condition at an instant: something else than a value changed."""
+        if at_ns > self.phases.at_ns:
+            self.phases.look(at_ns)
+        return self._say(seen_ns=seen_ns)
+
+    def speak(self, *, seen_ns: int) -> list[Verdict]:
+        """Say what holds now, and from now on every change.
+
+        What is over already is said where another process left off, and else stays unsaid: nobody
+        had asked for it.
+        """
+        self._mute = False
+        if not self._restored:
+            for one in self.phases.episodes:
+                if one.until_ns is not None:
+                    self._know(one)
+        self._episodes_told = -1
+        return self._say(seen_ns=seen_ns)
+
+    def save(self, *, entries_before_ns: int | None = None) -> Kept:
+        """Return what is remembered.
+
+        Args:
+            entries_before_ns: only entries before this instant, as those behind it are given again;
+                None: all.
+        """
+        from_ns, state = self._states[0]
+        end = len(self._tail)
+        if entries_before_ns is not None:
+            end = bisect_left(self._tail, entries_before_ns, key=_instant)
+        return Kept(
+            rule=self.rule.name,
+            version=self.rule.version,
+            subject=self.subject,
+            from_ns=from_ns,
+            state=state,
+            entries=tuple(self._tail[:end]),
+        )
+
+    def restore(self, kept: Kept, *, heard: bool) -> None:
+        """Take up what was remembered; what was over by then was told, or is not worth it.
+
+        Args:
+            kept: by `save`.
+            heard: whether people heard of what was judged.
+        """
+        last = kept.state[-1]
+        phases = self.phases
+        phases.episodes = [] if last is None else [last]
+        self._forgotten = kept.state[-2] - len(phases.episodes)
+        phases.load(kept.state, forgotten=self._forgotten)
+        if last is not None and last.until_ns is not None:
+            self._know(last)
+        self._start_ns = kept.from_ns
+        self._states[:] = [(kept.from_ns, kept.state)]
+        for told in self._told:
+            told.before = told.at_ns <= kept.from_ns
+        self._fold(list(kept.entries))
+        self._told_state = phases.state
+        self._episodes_told = -1
+        self._restored = heard
+
     def exchange(self, node: Node, *, seen_ns: int) -> list[Verdict]:
         """Go on with another condition, from what is remembered; return what changed."""
         at_ns = self.phases.at_ns
@@ -107,6 +216,10 @@ class Watch:
         self._fold(entries)
         self.phases.advance(at_ns)
         return self._say(seen_ns=seen_ns, again=True)
+
+    def _know(self, one: Episode) -> None:
+        if not any(_overlap(told, one) for told in self._told):
+            self._told.append(Told(one.at_ns, one.until_ns))
 
     def _begin(self, node: Node) -> None:
         rule = self.rule
@@ -175,6 +288,8 @@ class Watch:
     def _say(self, *, seen_ns: int, again: bool = False) -> list[Verdict]:
         phases = self.phases
         state = phases.state
+        if self._mute:
+            return []
         if not again and state is self._told_state and len(phases.episodes) == self._episodes_told:
             return []
         found = list(self._of_episodes(seen_ns=seen_ns, again=again))
@@ -193,10 +308,11 @@ class Watch:
         for one in self.phases.episodes:
             told = next((it for it in left if _overlap(it, one)), None)
             if told is None:
-                self._told.append(_Told(one.at_ns, one.until_ns))
+                self._told.append(Told(one.at_ns, one.until_ns))
                 yield self._firing(one, alert_ns=one.at_ns, seen_ns=seen_ns, again=again)
                 continue
             left.remove(told)
+            told.before = False
             if told.until_ns == one.until_ns:
                 continue
             told.until_ns = one.until_ns
@@ -207,11 +323,23 @@ class Watch:
                     State.CLEAR, one.until_ns, seen_ns=seen_ns, alert_ns=told.at_ns, again=again
                 )
         for told in left:
+            if told.at_ns > self.phases.at_ns:  # what showed it was not given again yet
+                continue
+            if told.before:
+                yield from self._of_before(told, seen_ns=seen_ns)
+                continue
             self._told.remove(told)
             yield self._verdict(
                 State.CLEAR, told.at_ns, seen_ns=seen_ns, alert_ns=told.at_ns, again=True,
                 facts={"withdrawn": 1},
             )  # fmt: skip
+
+    def _of_before(self, told: Told, *, seen_ns: int) -> Iterator[Verdict]:
+        """End an alert that somebody else told of, once it can be said that it does not hold."""
+        if told.until_ns is not None or self.phases.unsaid or not self._tail:
+            return
+        told.until_ns = self.phases.at_ns
+        yield self._verdict(State.CLEAR, told.until_ns, seen_ns=seen_ns, alert_ns=told.at_ns)
 
     def _firing(self, one: Episode, *, alert_ns: int, seen_ns: int, again: bool) -> Verdict:
         value = one.facts.get("value")
@@ -261,7 +389,7 @@ class Watch:
         )
 
 
-def _overlap(told: _Told, one: Episode) -> bool:
+def _overlap(told: Told, one: Episode) -> bool:
     return (one.until_ns is None or told.at_ns <= one.until_ns) and (
         told.until_ns is None or one.at_ns <= told.until_ns
     )

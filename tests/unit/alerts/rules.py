@@ -14,6 +14,7 @@ from core.clock import NS_PER_S
 from core.reading import Reading
 
 START_S = 1_795_500_000
+ZONES = {"elgazala": ZoneInfo("Africa/Tunis")}
 TITLE = "title: {en: Something, fr: Quelque chose}\n"
 
 
@@ -31,7 +32,7 @@ def engine(
     *rules: Rule, devices: Iterable[Placed] = (), since_s: float = 0, fresh_s: float = 1e9
 ) -> Engine:
     """Return an engine; instants of tests are seconds after `START_S`."""
-    inventory = Inventory(tuple(devices), {"elgazala": ZoneInfo("Africa/Tunis")})
+    inventory = Inventory(tuple(devices), ZONES)
     return Engine(
         rules=rules,
         inventory=inventory,

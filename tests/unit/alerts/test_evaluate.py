@@ -296,3 +296,24 @@ def _listen(told: dict[tuple[str, int | None], int | None], verdicts: tuple) -> 
         elif one.alert_ns is not None:
             assert key in told, "an alert ends that nobody heard of"
             told[key] = one.at_ns
+
+
+def test_a_device_whose_clock_is_half_an_hour_behind_is_not_silent() -> None:
+    tested = engine(rule("{absence: {after: 5m}}"), devices=[placed("d")])
+    feed(tested, value(0, 20))
+    said = []
+    for second in range(60, 3600, 60):
+        taken = tested.take([value(second - 1800, 20)], seen_ns=ns(second), live=True)
+        said += shown(taken.verdicts)
+        said += shown(tested.tick(ns(second), seen_ns=ns(second)).verdicts)
+    assert said == []
+    assert shown(tested.tick(ns(4000), seen_ns=ns(4000)).verdicts) == [("firing", 3840)]
+
+
+def test_a_device_that_is_heard_again_with_an_old_clock_is_silent_no_more() -> None:
+    tested = engine(rule("{absence: {after: 5m}}"), devices=[placed("d")])
+    feed(tested, value(0, 20))
+    assert shown(tested.tick(ns(3000), seen_ns=ns(3000)).verdicts) == [("firing", 300)]
+    outcome = tested.take([value(10, 20)], seen_ns=ns(3100), live=True)
+    assert shown(outcome.verdicts) == [("clear", 3100)]
+    assert len(outcome.late) == 1

@@ -1,0 +1,1 @@
+"""Rules judged as values come: what feeds the evaluator, what it remembers, and who does it."""
