@@ -36,6 +36,8 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
         rule: name of the rule.
         site: site slug; "" the platform's own.
         sites: one of these sites; None: any.
+        building: building.
+        zone: room or area.
         device: device slug.
         person: pseudonym.
         severity: `info`, `warning`, `critical`.
@@ -48,6 +50,8 @@ class AlertFilter(msgspec.Struct, frozen=True, kw_only=True):
     rule: str | None = None
     site: str | None = None
     sites: frozenset[str] | None = None
+    building: str | None = None
+    zone: str | None = None
     device: str | None = None
     person: str | None = None
     severity: str | None = None
@@ -234,6 +238,8 @@ def _fitting(query: Select[tuple[object, ...]], wanted: AlertFilter) -> Select[t
     for column, value in (
         (columns.rule, wanted.rule),
         (columns.site, wanted.site),
+        (columns.building, wanted.building),
+        (columns.zone, wanted.zone),
         (columns.device, wanted.device),
         (columns.person, wanted.person),
         (columns.severity, wanted.severity),
