@@ -311,7 +311,12 @@ class LiveSettings(_Section):
     keep_s: float = Field(
         60.0, ge=1, description="How far back a reader of the API can go on, at most, seconds."
     )
-    keep_mb: int = Field(32, ge=1, description="How much of it the API keeps, at most, MB.")
+    keep_mb: int = Field(
+        32,
+        ge=1,
+        description="How much of it the API keeps, at most, MB; and as much again of how it was "
+        "written out for readers.",
+    )
     max_readers: int = Field(
         500, ge=1, description="Readers of one API process, at most; more get 503."
     )

@@ -59,6 +59,8 @@ def decode(payload: bytes) -> Frame:
     if len(payload) < _HEAD.size or not payload.startswith(_MAGIC):
         raise FrameError(f"{payload[:8]!r}... is no frame of the live stream")
     _, stream, number, told_ns = _HEAD.unpack_from(payload)
+    if told_ns < 0:
+        raise FrameError(f"a frame of the live stream was told at {told_ns}, which is no time")
     return Frame(stream, number, told_ns, payload[_HEAD.size :])
 
 

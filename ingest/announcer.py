@@ -109,19 +109,18 @@ class Announcer:
             return Frame(self._stream, self._number, self._clock.now_ns())
 
     def _send(self, frame: Frame) -> None:
-        if not self._client.is_connected():
-            if frame.lines:
-                self._metrics.dropped.inc()
-            return
-        try:
-            sent = self._client.publish(self._topic, encode(frame), qos=0)
-            if sent.rc == mqtt.MQTT_ERR_SUCCESS:
-                sent.wait_for_publish(_SENT_S)
-        except (RuntimeError, ValueError):  # the connection was lost meanwhile
-            self._metrics.dropped.inc()
-            return
+        sent = self._client.is_connected() and self._published(frame)
         if frame.lines:
-            (self._metrics.frames if sent.is_published() else self._metrics.dropped).inc()
+            (self._metrics.frames if sent else self._metrics.dropped).inc()
+
+    def _published(self, frame: Frame) -> bool:
+        try:
+            told = self._client.publish(self._topic, encode(frame), qos=0)
+            if told.rc == mqtt.MQTT_ERR_SUCCESS:
+                told.wait_for_publish(_SENT_S)
+            return told.is_published()
+        except (RuntimeError, ValueError):  # the connection was lost meanwhile
+            return False
 
 
 def announcer_of(

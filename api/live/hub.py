@@ -145,8 +145,8 @@ class Hub:
 
     def _put(self, points: list[Any], told_ns: int, *, missed: str = "", batches: int = 0) -> None:
         facts = {"batches": batches} if batches else {}
-        now_ns = self._clock.now_ns()
-        self._ring.put(points, told_ns=told_ns, now_ns=now_ns, missed=missed, facts=facts)
+        now_s = self._clock.monotonic_s()
+        self._ring.put(points, told_ns=told_ns, now_s=now_s, missed=missed, facts=facts)
         self._wake()
 
     def _end(self) -> None:

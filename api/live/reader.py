@@ -11,7 +11,7 @@ import msgspec
 from api.live.hub import RESTARTED, SLOW, TOO_LONG_AGO, Hub
 from api.live.ring import Event
 from api.live.shown import Shown
-from api.times import in_zone
+from api.times import LATEST_NS, in_zone
 from core.clock import Clock
 
 BEAT_S = 15.0
@@ -54,9 +54,9 @@ class Place(msgspec.Struct, frozen=True):
 def place_of(text: str) -> Place | None:
     """Return the place that an event's identifier is, or None when it is none."""
     found = _ID.fullmatch(text)
-    if found is None:
+    if found is None or (told_ns := int(found[3]) * _NS_PER_MS) > LATEST_NS:
         return None
-    return Place(found[1], int(found[2]), int(found[3]) * _NS_PER_MS)
+    return Place(found[1], int(found[2]), told_ns)
 
 
 class Reader:

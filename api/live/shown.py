@@ -41,6 +41,22 @@ class Wanted(msgspec.Struct, frozen=True):
         return {name: CATALOGUE[name].unit for name in CATALOGUE if name in names}
 
 
+class _Asked:
+    """A question and rights, compared at every event: their hash is computed once."""
+
+    __slots__ = ("_hash", "_what")
+
+    def __init__(self, what: object) -> None:
+        self._what = what
+        self._hash = hash(what)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Asked) and self._what == other._what)
+
+
 class Shown:
     """What one reader gets. Readers that ask for the same with the same rights share the work.
 
@@ -53,16 +69,15 @@ class Shown:
     def __init__(self, wanted: Wanted, *, visible: Visible, rights: object) -> None:
         self.wanted = wanted
         self._visible = visible
-        self._key = (wanted, wanted.zone.key, rights)
+        self._key = _Asked((wanted, wanted.zone.key, rights))
 
     def text(self, event: Event) -> bytes:
         """Return the points of an event as a JSON array; empty where it has none for the reader."""
-        found = event.texts.get(self._key)
-        if found is None:
-            rows = [row for point in event.points if (row := self._row(point)) is not None]
-            found = msgspec.json.encode(rows) if rows else b""
-            event.texts[self._key] = found
-        return found
+        return event.text(self._key, lambda: self._written(event))
+
+    def _written(self, event: Event) -> bytes:
+        rows = [row for point in event.points if (row := self._row(point)) is not None]
+        return msgspec.json.encode(rows) if rows else b""
 
     def _row(self, point: Point) -> dict[str, object] | None:
         wanted = self.wanted

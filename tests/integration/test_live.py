@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import paho.mqtt.client as mqtt
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -178,6 +179,10 @@ def values_of(events: Iterator[dict[str, Any]], count: int) -> list[float]:
         assert event["type"] == "points", event
         found += [one["values"]["air_temperature"] for one in event["points"]]
     return found
+
+
+def dropped(place: Place) -> float:
+    return place.metrics.registry.get_sample_value("passerelle_live_dropped_total") or 0.0
 
 
 @pytest.fixture
@@ -354,6 +359,54 @@ def test_what_is_lost_on_the_way_is_told(place: Place, mosquitto: MosquittoServe
                 assert event["batches"] >= 1
                 break
         assert kinds[-1] == "missed"
+
+
+class _Behind(SystemClock):
+    def now_ns(self) -> int:
+        return super().now_ns() - 600 * NS_PER_S
+
+
+def test_a_worker_whose_clock_is_wrong_is_heard_and_stops_nobody(place: Place) -> None:
+    place.worker.stop()
+    place.worker = Announcer(
+        mqtt_settings=place.settings.mqtt,
+        settings=place.settings.live,
+        worker="w1",
+        clock=_Behind(),
+        metrics=place.metrics,
+    )
+    place.worker.start()
+    with place.events() as events, place.socket(key=place.key) as socket:
+        place.heard()
+        assert next(events)["type"] == "points"
+        assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+        assert json.loads(socket.recv(timeout=10))["type"] == "points"
+        assert httpx.get(f"{place.url}/health/live", timeout=10).status_code == 200
+
+
+@pytest.mark.parametrize("last", ["0123456789ab-1-9999999999999999", "0123456789ab-1-1"])
+def test_a_place_that_was_never_given_is_refused(place: Place, last: str) -> None:
+    headers = {"X-API-Key": place.key, "Last-Event-ID": last}
+    answer = httpx.get(f"{place.url}/v1/live?seconds=0", headers=headers, timeout=10)
+    expected = (422, b"no identifier") if last.endswith("9") else (200, b"restarted")
+    assert (answer.status_code, expected[1] in answer.content) == (expected[0], True)
+
+
+def test_an_announcer_outlives_a_client_that_refuses(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two looks the connection may go: paho then answers that there is none."""
+    refused = mqtt.MQTTMessageInfo(1)
+    refused.rc = mqtt.MQTT_ERR_NO_CONN
+    before = dropped(place)
+    with place.events() as events:
+        with monkeypatch.context() as patch:
+            patch.setattr(mqtt.Client, "publish", lambda *_, **__: refused)
+            place.worker.offer(lines(point("elgazala", 1)))
+            wait_until(lambda: dropped(place) > before, seconds=10, what="it was dropped")
+        place.worker.offer(lines(point("elgazala", 2, 2.0)))
+        assert next(events)["reason"] == "lost_on_the_way"
+        assert values_of(events, 1) == [2.0]
 
 
 def test_a_worker_that_starts_anew_is_heard(place: Place) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from api.live.reader import place_of
 from api.live.ring import Ring
-from core.clock import NS_PER_S
+from api.live.shown import Shown, Wanted
 from core.reading import Point
 
 
@@ -13,7 +15,7 @@ def points(count: int) -> list[Point]:
 
 
 def put(ring: Ring, now_s: int, count: int = 1) -> None:
-    ring.put(points(count), told_ns=now_s * NS_PER_S, now_ns=now_s * NS_PER_S)
+    ring.put(points(count), told_ns=0, now_s=float(now_s))
 
 
 def numbers(ring: Ring, after: int, most: int = 100) -> list[int]:
@@ -46,8 +48,37 @@ def test_what_is_too_much_goes() -> None:
         put(ring, second, count=9)
     assert numbers(ring, 0) == [9, 10]
     put(ring, 11, count=1000)
-    assert numbers(ring, 0) == []
-    assert ring.oldest == ring.newest + 1
+    assert numbers(ring, 0) == [11]
+
+
+def test_the_newest_is_kept_whatever_the_clock_of_its_worker_says() -> None:
+    ring = Ring(keep_s=10, keep_bytes=10**9)
+    for now_s, told_ns in ((100.0, 0), (101.0, 2**62), (102.0, 0)):
+        ring.put(points(1), told_ns=told_ns, now_s=now_s)
+        assert numbers(ring, ring.newest - 1) == [ring.newest]
+    assert numbers(ring, 0) == [1, 2, 3]
+
+
+def test_readers_who_ask_for_the_same_share_a_text_and_texts_are_bounded() -> None:
+    ring = Ring(keep_s=60, keep_bytes=10**9, text_bytes=20_000)
+    asked = []
+
+    def shown(name: str) -> Shown:
+        def visible(_: str, __: str) -> bool:
+            asked.append(name)
+            return True
+
+        wanted = Wanted(sites=frozenset({"elgazala", name}), zone=ZoneInfo("Africa/Tunis"))
+        return Shown(wanted, visible=visible, rights=("same",))
+
+    put(ring, 1, count=10)
+    [event] = ring.after(0, most=1)
+    texts = {shown("one").text(event) for _ in range(3)}
+    assert (len(texts), len(asked)) == (1, 10)
+    for place in range(100):
+        shown(f"reader-{place}").text(event)
+    assert event.texts.bytes <= 20_000
+    assert {shown("one").text(event)} == texts
 
 
 def test_an_identifier_is_a_place_or_nothing() -> None:
@@ -55,4 +86,6 @@ def test_an_identifier_is_a_place_or_nothing() -> None:
     assert place is not None
     assert (place.number, place.told_ns) == (42, 1_795_428_000_412_000_000)
     for text in ("", "x", "0123456789ab-42", "0123456789ab-42-1-1", "0123456789AB-1-1"):
+        assert place_of(text) is None
+    for text in ("0123456789ab-42-9999999999999999", "0123456789ab-42-9223372036855"):
         assert place_of(text) is None
