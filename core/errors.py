@@ -60,6 +60,12 @@ class RuleError(ConfigurationError):
     code = "rule"
 
 
+class PolicyError(ConfigurationError):
+    """A policy of alerts that cannot be used; names the file, the line and the field."""
+
+    code = "policy"
+
+
 class UnknownUnitError(ConfigurationError):
     """A unit that is unknown, or that does not measure the quantity it is used for."""
 

@@ -75,13 +75,13 @@ def inventory_of(registry: Registry) -> Inventory:
 def fits(select: Select, device: Placed) -> bool:
     """Return whether a rule looks at a device."""
     return (
-        _matches(select.site, device.site)
-        and _matches(select.building, device.building)
-        and _matches(select.zone, device.zone)
-        and _matches(select.device, device.device)
-        and _matches(select.profile, device.profile)
+        matches(select.site, device.site)
+        and matches(select.building, device.building)
+        and matches(select.zone, device.zone)
+        and matches(select.device, device.device)
+        and matches(select.profile, device.profile)
         and all(
-            _matches(patterns, device.labels.get(name, ""))
+            matches(patterns, device.labels.get(name, ""))
             for name, patterns in select.labels.items()
         )
     )
@@ -107,7 +107,8 @@ def is_name(pattern: str) -> bool:
     return "*" not in pattern
 
 
-def _matches(patterns: tuple[str, ...], name: str) -> bool:
+def matches(patterns: tuple[str, ...], name: str) -> bool:
+    """Return whether a name fits one of some patterns, or there are none; `*` is anything."""
     if not patterns or name in patterns:
         return True
     return any("*" in one and _pattern(one).fullmatch(name) is not None for one in patterns)

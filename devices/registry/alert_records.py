@@ -106,7 +106,8 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
         until_ns: when it was over, device time, or None.
         opened_ns: when it was first recorded in this state's kind (pending, or firing).
         closed_ns: when it was found to be over, or None.
-        seen_ns: when the newest verdict that changed it was found.
+        applied: as JSON: digests of the newest verdicts that were applied, so that one that comes
+            again changes nothing.
         acknowledged_ns: when somebody took it on, or None.
         acknowledged_by: who, or "".
         acknowledged_note: what they said, or "".
@@ -146,7 +147,7 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     until_ns: int | None = None
     opened_ns: int
     closed_ns: int | None = None
-    seen_ns: int = 0
+    applied: str = "[]"
     acknowledged_ns: int | None = None
     acknowledged_by: str = ""
     acknowledged_note: str = ""

@@ -46,7 +46,7 @@ alerts = Table(
     Column("until_ns", BigInteger),
     Column("opened_ns", BigInteger, nullable=False),
     Column("closed_ns", BigInteger),
-    Column("seen_ns", BigInteger, nullable=False),
+    Column("applied", Text, nullable=False),
     Column("acknowledged_ns", BigInteger),
     Column("acknowledged_by", String(NAME), nullable=False),
     Column("acknowledged_note", Text, nullable=False),

@@ -140,7 +140,7 @@ def _alerts() -> None:
         sa.Column("until_ns", sa.BigInteger(), nullable=True),
         sa.Column("opened_ns", sa.BigInteger(), nullable=False),
         sa.Column("closed_ns", sa.BigInteger(), nullable=True),
-        sa.Column("seen_ns", sa.BigInteger(), nullable=False),
+        sa.Column("applied", sa.Text(), nullable=False),
         sa.Column("acknowledged_ns", sa.BigInteger(), nullable=True),
         sa.Column("acknowledged_by", sa.String(length=200), nullable=False),
         sa.Column("acknowledged_note", sa.Text(), nullable=False),
