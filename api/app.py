@@ -36,9 +36,7 @@ from api.problems import on_http_exception, on_passerelle_error, on_validation_e
 from api.rate_limits import POLICY_HEADER, STATE_HEADER, Buckets, RateLimits
 from api.readiness import Readiness
 from api.routes import (
-    audit as audit_route,
-)
-from api.routes import (
+    assignments,
     completeness,
     dead_letters,
     devices,
@@ -57,6 +55,9 @@ from api.routes import (
     snapshots,
     users,
     value_counts,
+)
+from api.routes import (
+    audit as audit_route,
 )
 from api.routes import (
     metrics as metrics_route,
@@ -83,6 +84,7 @@ _WITH_KEY = (
     sites,
     quantities,
     devices,
+    assignments,
     latest,
     readings,
     joined,

@@ -24,6 +24,7 @@ TAGS = [
     {"name": "sites", "description": "Pilot sites and their time zones."},
     {"name": "quantities", "description": "What is measured: units, ranges, codes."},
     {"name": "devices", "description": "Registered devices and their latest values."},
+    {"name": "assignments", "description": "Who wears or uses which device, by pseudonym."},
     {"name": "readings", "description": "Stored values, raw or one a window."},
     {"name": "live", "description": "Values as they arrive."},
     {"name": "exports", "description": "Values as files of any size: streamed, or by a job."},

@@ -65,7 +65,9 @@ _REACHES = (
     "What a grant has to be for a role to get an answer: **site**, at the site that is asked about "
     "(or at every one); **domain**, also for the domain of the quantities; **whole site**, at the "
     "site and not limited to a domain; **platform**, at every site and not limited to a domain; "
-    "**whole site, health**, that and another one in health (a payload may hold vital signs); "
+    "**health**, at the site and in the domain health; "
+    "**whole site, health**, a whole site's and another one in health (a payload may hold vital "
+    "signs, and a person's device has that person's); "
     "**site/health** and **whole site/health**, the same as before the stroke, and of what is "
     "about vital signs or about a person another one in health; "
     "**yes**, any; **no**, never. Lists hold what such grants cover. Open to everybody: "
@@ -79,6 +81,7 @@ _CELLS = {
     Reach.PLATFORM: "platform",
 }
 
+_OF_PERSONS = "/v1/assignments"
 _OF_ALERTS = frozenset(
     {
         Permission.READ_ALERTS,
@@ -111,16 +114,20 @@ def access_reference() -> str:
     for method, path, operation in described_routes():
         if FIELD in operation:
             permission = Permission(operation[FIELD])
-            cells = " | ".join(_cell(permission, role) for role in Role)
+            cells = " | ".join(_cell(permission, role, path) for role in Role)
             lines.append(f"| `{method} {path}` | `{permission}` | {cells} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(permission: Permission, role: Role) -> str:
+def _cell(permission: Permission, role: Role, path: str) -> str:
     reach = REACH[permission]
     if reach is not Reach.ANYBODY and permission not in PERMISSIONS[role]:
         return "no"
+    if permission is Permission.READ_HEALTH:
+        return "health"
     if permission is Permission.READ_PAYLOADS:  # see api.letter_payloads
+        return f"{_CELLS[reach]}, health"
+    if path.startswith(_OF_PERSONS):  # see api.routes.assignments
         return f"{_CELLS[reach]}, health"
     if permission in _OF_ALERTS:  # see api.access.alerts
         return f"{_CELLS[reach]}/health"

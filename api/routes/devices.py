@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from fastapi import APIRouter, Body, Query, Request, Response
 
+from api.access.giving import in_body
 from api.access.requires import requires
 from api.access.store import note_readings
 from api.access.visibility import Access, AccessDep
@@ -52,6 +53,7 @@ from core.identity import checked_slug
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
 from devices.registry import Device
+from devices.registry.labels import check_labels
 
 ROUTER = APIRouter(prefix="/v1/devices", tags=["devices"])
 
@@ -130,19 +132,21 @@ def register_device(
 ) -> DeviceAnswer:
     """Register a device, so that its messages are accepted; workers know it within seconds."""
     _check_names(access, services, new)
-    device = services.registry.devices.add(
-        Device(
-            id=new.id,
-            site=new.site,
-            profile=new.profile,
-            external_id=new.external_id or new.id,
-            name=new.name,
-            building=new.building,
-            zone=new.zone,
-            interval_s=new.interval_s,
-            hardware_id=new.hardware_id,
-        )
+    wanted = Device(
+        id=new.id,
+        site=new.site,
+        profile=new.profile,
+        external_id=new.external_id or new.id,
+        name=new.name,
+        building=new.building,
+        zone=new.zone,
+        interval_s=new.interval_s,
+        hardware_id=new.hardware_id,
+        labels=new.labels,
     )
+    with in_body("labels"):
+        check_labels(wanted)
+    device = services.registry.devices.add(wanted)
     response.headers["Location"] = f"/v1/devices/{device.id}"
     return DeviceAnswer.of(device)
 
@@ -174,9 +178,11 @@ def change_device(
     id: IdPath,  # noqa: A002 - the name in the path
     change: Annotated[DeviceChange, Body(examples=[DEVICE_CHANGE_EXAMPLE])],
 ) -> DeviceAnswer:
-    """Change its name, place or interval. What decides where its points are stored stays."""
+    """Change its name, place, interval, labels. What decides where its points are stored stays."""
     device = existing_device(access, services.registry, id)
     changed = msgspec.structs.replace(device, **change.model_dump(exclude_unset=True))
+    with in_body("labels"):
+        check_labels(changed)
     return DeviceAnswer.of(services.registry.devices.update(changed))
 
 

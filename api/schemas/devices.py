@@ -9,9 +9,14 @@ from pydantic import Field
 from api.schemas import Schema
 from core.clock import iso
 from devices.registry import Device
+from devices.registry.labels import MOST_LABELS
 
 Line = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text without control characters."""
+LabelName = Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,64}$")]
+LabelValue = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f;]*$")]
+Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=MOST_LABELS)]
+"""What alert rules select by."""
 Interval = Annotated[float, Field(gt=0, le=366 * 86_400, allow_inf_nan=False)]
 
 
@@ -28,6 +33,9 @@ class DeviceAnswer(Schema):
     interval_s: float | None = Field(description="How often it should publish, seconds.")
     enrolled: bool = Field(description="True when it registered itself.")
     hardware_id: str = Field(description="Stable identifier such as an IEEE address, or empty.")
+    labels: dict[str, str] = Field(
+        description="What alert rules select by; `gateway` names the device it speaks through."
+    )
     created: str = Field(description="When it was registered (RFC 3339, UTC).")
 
     @classmethod
@@ -44,6 +52,7 @@ class DeviceAnswer(Schema):
             interval_s=device.interval_s,
             enrolled=device.enrolled,
             hardware_id=device.hardware_id,
+            labels=device.labels,
             created=iso(device.created_ns),
         )
 
@@ -76,6 +85,10 @@ class NewDevice(Schema):
         None, description="How often it should publish, seconds (above 0, at most a year)."
     )
     hardware_id: Line = Field("", description="Stable identifier such as an IEEE address.")
+    labels: Labels = Field(
+        {},
+        description="What alert rules select by; `gateway` names a device through which it speaks.",
+    )
 
 
 class DeviceChange(Schema):
@@ -87,6 +100,7 @@ class DeviceChange(Schema):
     interval_s: Interval | None = Field(
         None, description="How often it should publish, seconds; null: not known."
     )
+    labels: Labels = Field({}, description="All of its labels from now on.")
 
 
 class LatestValue(Schema):
@@ -121,6 +135,7 @@ DEVICE_EXAMPLE = {
     "interval_s": 60.0,
     "enrolled": False,
     "hardware_id": "",
+    "labels": {"floor": "1", "gateway": "elg-gw-1"},
     "created": "2026-11-23T08:00:00Z",
 }
 DEVICES_EXAMPLE = {
@@ -135,6 +150,7 @@ NEW_DEVICE_EXAMPLE = {
     "building": "B",
     "zone": "B-001",
     "interval_s": 60,
+    "labels": {"floor": "0"},
 }
 DEVICE_CHANGE_EXAMPLE = {"name": "Large meeting room", "interval_s": 30}
 LATEST_EXAMPLE = {

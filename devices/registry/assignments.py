@@ -68,7 +68,7 @@ class AssignmentRepository:
         return made
 
     def end(self, assignment: int, *, end_ns: int, by: str) -> Assignment:
-        """Say when an assignment ends, or that it ended at another time than was said.
+        """Say when an assignment ends, or that it ended earlier than was said.
 
         Args:
             assignment: its number.
@@ -78,7 +78,7 @@ class AssignmentRepository:
         Raises:
             NotFoundError: there is none of that number.
             ConfigurationError: it would end before it began.
-            ConflictError: the device is with somebody else by then.
+            ConflictError: it ends earlier already: what comes after that is another assignment.
         """
         who = check_text(by, what="who ends it")
         with self._database.change() as connection:
@@ -87,8 +87,12 @@ class AssignmentRepository:
                 raise ConfigurationError(
                     f"assignment {before.id} began at {iso(before.start_ns)}; it cannot end before"
                 )
+            if before.end_ns is not None and end_ns > before.end_ns:
+                raise ConflictError(
+                    f"assignment {before.id} ends at {iso(before.end_ns)} already; assign the "
+                    "device anew for what comes after"
+                )
             made = msgspec.structs.replace(before, end_ns=end_ns, ended_by=who)
-            _require_free(connection, made)
             connection.execute(
                 update(assignments)
                 .where(assignments.c.id == made.id)
@@ -173,13 +177,10 @@ def _lasts_beyond(at_ns: int) -> ColumnElement[bool]:
 def _require_free(connection: Connection, wanted: Assignment) -> None:
     """Refuse a time at which the device is with somebody already."""
     columns = assignments.c
-    if wanted.end_ns == wanted.start_ns:
-        return
     query = (
         select(assignments)
         .where(
             columns.device == wanted.device,
-            columns.id != wanted.id,
             _lasts_beyond(wanted.start_ns),
             or_(columns.end_ns.is_(None), columns.end_ns > columns.start_ns),
         )

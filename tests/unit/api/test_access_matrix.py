@@ -133,6 +133,13 @@ class Stage:
         )
         return device
 
+    def assignment(self, site: str) -> int:
+        """Return an assignment of a device of a site, a new one each time."""
+        made = self.world.registry.assignments.assign(
+            self.removable(site), "p-1", start_ns=NOW_NS - NS_PER_S, by="tests"
+        )
+        return made.id
+
     def exported(self, kind: str, site: str, domain: Domain) -> str:
         """Return an export job or a snapshot of a site, one for all."""
         order = {"devices": [self.device(site, domain)], "quantities": [QUANTITY[domain]]}
@@ -186,6 +193,13 @@ ASKS: Mapping[tuple[str, str], Callable[[Stage, str, Domain], Ask]] = {
     ),
     ("GET", "/v1/devices/{id}/latest"): lambda stage, site, domain: Ask(
         f"/v1/devices/{stage.device(site, domain)}/latest"
+    ),
+    ("GET", "/v1/assignments"): lambda _, site, __: Ask(f"/v1/assignments?site={site}"),
+    ("POST", "/v1/assignments"): lambda stage, site, _: Ask(
+        "/v1/assignments", {"device": stage.removable(site), "person": "p-1"}
+    ),
+    ("POST", "/v1/assignments/{id}/end"): lambda stage, site, _: Ask(
+        f"/v1/assignments/{stage.assignment(site)}/end", {}
     ),
     ("GET", "/v1/latest"): lambda stage, site, domain: Ask(
         f"/v1/latest?{_values(stage, site, domain)}"
@@ -308,6 +322,7 @@ def expected(cell: str, grant: Grant, domain: Domain, route: tuple[str, str]) ->
         "yes": True,
         "site": here,
         "domain": here and covered,
+        "health": here and grant.domain is Domain.HEALTH,
         "whole site": here and grant.domain is None,
         "whole site, health": False,  # no grant is both; see the test of two grants
         "platform": grant.site is None and grant.domain is None,
@@ -416,3 +431,18 @@ def test_a_payload_is_shown_to_whom_the_site_and_its_health_are_granted(stage: S
     caller = world.caller(world.app, key=secret)
     assert caller.get(f"/v1/dead-letters/{stage.letter(SITE)}").status_code == 200
     assert caller.get(f"/v1/dead-letters/{stage.letter(OTHER)}").status_code == 404
+
+
+def test_who_wears_a_device_is_said_by_whom_the_site_and_its_health_are_granted(
+    stage: Stage,
+) -> None:
+    world = stage.world
+    grants = [Grant(Role.ENGINEER, SITE), Grant(Role.VIEWER, SITE, Domain.HEALTH)]
+    secret, _ = world.registry.keys.create("a caller", grants=grants)
+    caller = world.caller(world.app, key=secret)
+    for site, made, ended in ((SITE, 201, 200), (OTHER, 404, 404)):
+        wanted = {"device": stage.removable(site), "person": "p-1"}
+        assert caller.post("/v1/assignments", wanted).status_code == made
+        end = f"/v1/assignments/{stage.assignment(site)}/end"
+        assert caller.post(end, {}).status_code == ended
+    assert OTHER not in caller.get("/v1/assignments").text

@@ -8,6 +8,7 @@ import pytest
 from api.problems import PROBLEMS
 from api.schemas import (
     Schema,
+    assignments,
     completeness,
     dead_letters,
     devices,
@@ -102,6 +103,10 @@ def test_the_description_is_open(world: World, path: str) -> None:
         (devices.DevicesAnswer, devices.DEVICES_EXAMPLE),
         (devices.NewDevice, devices.NEW_DEVICE_EXAMPLE),
         (devices.DeviceChange, devices.DEVICE_CHANGE_EXAMPLE),
+        (assignments.AssignmentsAnswer, assignments.ASSIGNMENTS_EXAMPLE),
+        (assignments.AssignmentAnswer, assignments.ENDED_EXAMPLE),
+        (assignments.NewAssignment, assignments.NEW_ASSIGNMENT_EXAMPLE),
+        (assignments.AssignmentEnd, assignments.ASSIGNMENT_END_EXAMPLE),
         (devices.LatestAnswer, devices.LATEST_EXAMPLE),
         (readings.RawReadings, readings.RAW_EXAMPLE),
         (readings.WindowReadings, readings.WINDOWS_EXAMPLE),
