@@ -50,12 +50,17 @@ class Inventory(msgspec.Struct, frozen=True):
     zones: Mapping[str, ZoneInfo]
 
 
-def inventory_of(registry: Registry) -> Inventory:
-    """Return the devices of the registry.
+def inventory_of(registry: Registry, *, at_ns: int) -> Inventory:
+    """Return the devices of the registry, each with the person who has it at an instant.
+
+    Args:
+        registry: where they are registered.
+        at_ns: whose assignment counts, device time, nanoseconds since the epoch.
 
     Raises:
         RegistryUnavailableError: it does not answer.
     """
+    persons = {one.device: one.person for one in registry.assignments.list(at_ns=at_ns)}
     return Inventory(
         devices=tuple(
             Placed(
@@ -65,6 +70,8 @@ def inventory_of(registry: Registry) -> Inventory:
                 zone=one.zone,
                 profile=one.profile,
                 interval_s=one.interval_s,
+                person=persons.get(one.id, ""),
+                labels=one.labels,
             )
             for one in registry.devices.all()
         ),

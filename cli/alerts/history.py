@@ -15,7 +15,7 @@ import pyarrow as pa
 from alerts.backtest import LEDGER, quantities
 from alerts.conditions.node import MISSING, RECEIVED
 from alerts.rules.inventory import Inventory, Placed, fits, is_name
-from alerts.rules.model import Rule
+from alerts.rules.model import Per, Rule
 from api.problems import InvalidParameterError
 from api.times import parse_instant
 from cli.exports.client import Api, ApiError
@@ -98,7 +98,8 @@ def of_platform(api: Api, rule: Rule, *, start: str, end: str | None) -> Iterato
         if named and site["id"] not in named:
             continue
         zone = ZoneInfo(site["zone"])
-        devices = tuple(one for one in _devices(api, site["id"]) if fits(rule.select, one))
+        persons = _persons(api, site["id"], end_ns) if rule.per is Per.PERSON else {}
+        devices = tuple(one for one in _devices(api, site["id"], persons) if fits(rule.select, one))
         if devices:
             yield Source(
                 inventory=Inventory(devices, {site["id"]: zone}),
@@ -116,7 +117,7 @@ def _instant(option: str, text: str, now_ns: int) -> int:
         raise ConfigurationError(f"option {option}: {error.detail}") from None
 
 
-def _devices(api: Api, site: str) -> Iterator[Placed]:
+def _devices(api: Api, site: str, persons: Mapping[str, str]) -> Iterator[Placed]:
     path = f"/v1/devices?site={site}&limit=1000"
     while path:
         page = api.ask("GET", path)
@@ -128,8 +129,21 @@ def _devices(api: Api, site: str) -> Iterator[Placed]:
                 zone=one["zone"],
                 profile=one["profile"],
                 interval_s=one["interval_s"],
+                person=persons.get(one["id"], ""),
+                labels=one["labels"],
             )
         path = page["next"] or ""
+
+
+def _persons(api: Api, site: str, end_ns: int) -> dict[str, str]:
+    """Return who has which device at the end of the range; it needs the right to vital signs."""
+    found: dict[str, str] = {}
+    path = f"/v1/assignments?site={site}&at={iso(end_ns - 1)}&limit=1000"
+    while path:
+        page = api.ask("GET", path)
+        found |= {one["device"]: one["person"] for one in page["assignments"]}
+        path = page["next"] or ""
+    return found
 
 
 def _stored(

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, case, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select, union_all, update
 
 from core.clock import iso
 from core.errors import ConfigurationError, ConflictError, NotFoundError
@@ -144,6 +144,20 @@ class AssignmentRepository:
             query = query.where(columns.id < after)
         with self._database.read() as connection:
             return [_assignment(row) for row in connection.execute(query).mappings()]
+
+    def next_change(self, after_ns: int) -> int | None:
+        """Return when the next assignment begins or ends after an instant, as far as is known.
+
+        Until then, and as long as the registry's revision stays, who has what stays too.
+        """
+        columns = assignments.c
+        instants = union_all(
+            select(columns.start_ns.label("at_ns")), select(columns.end_ns)
+        ).subquery()
+        query = select(func.min(instants.c.at_ns)).where(instants.c.at_ns > after_ns)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+        return None if found is None else int(found)
 
 
 def device_moved(connection: Connection, device: Device, *, now_ns: int) -> None:
