@@ -14,6 +14,7 @@ class Trail:
     Attributes:
         devices: whose vital signs were read.
         quantities: which vital signs; names of the catalogue.
+        around: sites of which vital signs may be read, whosever they are.
         rows: how many values were read to answer, as far as is known.
         start_ns: from when on, nanoseconds since the epoch; None: not asked for by time.
         end_ns: until when.
@@ -24,6 +25,7 @@ class Trail:
     def __init__(self) -> None:
         self.devices: set[DeviceKey] = set()
         self.quantities: set[str] = set()
+        self.around: set[str] = set()
         self.rows = 0
         self.start_ns: int | None = None
         self.end_ns: int | None = None
@@ -37,8 +39,8 @@ class Trail:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """The sites of the devices, in order."""
-        return tuple(sorted({device.site for device in self.devices}))
+        """The sites of what was read, in order."""
+        return tuple(sorted({device.site for device in self.devices} | self.around))
 
     def between(self, start_ns: int, end_ns: int) -> None:
         """Note a range that was asked for; several become one."""
@@ -50,6 +52,13 @@ class Trail:
         self.devices.add(device)
         self.quantities.add(quantity)
         self.rows += rows
+
+    def look(self, sites: Iterable[str], quantities: Iterable[str], *, now_ns: int) -> None:
+        """Note that vital signs of some sites are handed out from now on, whosever they are."""
+        self.between(now_ns, now_ns)
+        self.around.update(sites)
+        self.quantities.update(quantities)
+        self.planned = True
 
     def plan(self, devices: Iterable[DeviceKey], quantities: Iterable[str], *, rows: int) -> None:
         """Note that vital signs may be handed out later, if any are among `quantities`."""

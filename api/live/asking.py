@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,10 +14,8 @@ from api.parameters import existing_site, split_list
 from api.selection import chosen_devices, chosen_quantities
 from api.services import Services
 from api.times import parse_zone
-from core.access import HEALTH_QUANTITIES, Domain, Permission, domain_of
+from core.access import HEALTH_QUANTITIES, Domain, domain_of
 from core.quantities import CATALOGUE
-
-MOST_NAMES = 500
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,24 +69,26 @@ def shown_to(access: Access, services: Services, question: Question) -> Shown:
     return Shown(wanted, visible=visible(access), rights=rights)
 
 
-def note_health(access: Access, shown: Shown, *, now_ns: int) -> bool:
-    """Note that vital signs are looked on, if they can be among what a reader gets."""
-    wanted = shown.wanted
+class Sight(msgspec.Struct, frozen=True):
+    """Vital signs that may come to a reader.
+
+    Attributes:
+        sites: of which sites, in order.
+        quantities: which ones, in order.
+    """
+
+    sites: tuple[str, ...]
+    quantities: tuple[str, ...]
+
+
+def sight_of(access: Access, services: Services, wanted: Wanted) -> Sight | None:
+    """Return which vital signs can be among what a reader gets; None: there can be none. Blocks."""
     names = HEALTH_QUANTITIES & (wanted.quantities or CATALOGUE.keys())
-    sites: Iterable[str | None] = wanted.sites or (None,)
-    if not names or not any(
-        access.principal.may(access.permission, site, Domain.HEALTH) for site in sites
-    ):
-        return False
-    access.trail.between(now_ns, now_ns)
-    access.trail.quantities |= names
-    access.trail.planned = True
-    return True
-
-
-def reading(access: Access) -> Access:
-    """Return the caller as one who reads values."""
-    return access.also(Permission.READ_READINGS)
+    sites = wanted.sites or {site.id for site in services.registry.sites.list()}
+    seen = {site for site in sites if access.principal.may(access.permission, site, Domain.HEALTH)}
+    if not names or not seen:
+        return None
+    return Sight(tuple(sorted(seen)), tuple(sorted(names)))
 
 
 def _check(access: Access, sites: frozenset[str], names: tuple[str, ...]) -> None:

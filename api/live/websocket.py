@@ -8,25 +8,25 @@ ten seconds; then, whenever it likes, `{"want": {"site": "...", "quantities": [.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
+from typing import TypeVar
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.access.audited import actor_of
-from api.access.errors import AuditUnavailableError, ForbiddenError
-from api.access.trail import Trail
-from api.access.visibility import Access
-from api.live.asking import Question, note_health, shown_to
+from api.access.errors import ForbiddenError
+from api.live.asking import Question
+from api.live.looking import Looking, NotLetInError
 from api.live.reader import Reader, Told, place_of
-from api.live.shown import Shown
-from api.routes.live import renewed
+from api.problems import PROBLEMS
 from api.services import Services
-from core.access import Permission, Principal
 from core.errors import PasserelleError
-from devices.registry import AuditEntry, AuditEvent, AuditOutcome
+
+T = TypeVar("T")
 
 PATH = "/v1/live/ws"
 BAD_MESSAGE, NO_KEY, FORBIDDEN, UNAVAILABLE, BUSY = 4400, 4401, 4403, 4503, 4429
@@ -75,52 +75,52 @@ class _Conversation:
         self._socket = socket
         self._services = services
         self._address = socket.client.host if socket.client else ""
-        self._question = Question()
-        self._credential = ""
 
     async def hold(self) -> None:
-        first = await self._first()
-        principal = await self._identify()
-        socket = self._socket
-        socket.scope.setdefault("state", {})["principal"] = principal
-        access = Access(principal=principal, permission=Permission.READ_READINGS, trail=Trail())
-        if not principal.may(access.permission):
-            raise _Closing(FORBIDDEN, f"this needs the permission {access.permission.value}")
-        services = self._services.for_caller(access)
+        services = self._services
+        try:
+            first = await self._first()
+        except _Closing as closing:
+            if closing.code == NO_KEY:
+                await run_in_threadpool(self._unknown, closing.reason)
+            raise
+        looking = Looking(
+            services=services,
+            credential=first.key or "",
+            address=self._address,
+            route=PATH,
+            status=101,
+            question=first.want or Question(),
+        )
+        await self._let(looking.identify)
         hub = services.live
         if hub.readers >= hub.settings.max_readers:
             raise _Closing(BUSY, f"{hub.readers} readers look on already")
-        self._question = first.want or Question()
         last = None if first.last is None else place_of(first.last)
         if first.last is not None and last is None:
             raise _Closing(BAD_MESSAGE, "last is no identifier of this stream's events")
-        shown = await self._shown(access, services)
-        reader = Reader(
-            hub=hub,
-            shown=shown,
-            clock=services.clock,
-            last=last,
-            for_s=None,
-            renew=lambda: run_in_threadpool(
-                renewed, access, services, self._question, self._credential, self._address
-            ),
-        )
-        begun = await self._begin(access, services, shown)
-        hub.readers += 1
-        hub.metrics.readers.labels("websocket").inc()
         try:
-            await self._both(reader, access, services)
+            reader = Reader(
+                hub=hub,
+                shown=await self._let(looking.shown),
+                clock=services.clock,
+                last=last,
+                for_s=None,
+                renew=lambda: run_in_threadpool(looking.renewed),
+            )
+            hub.readers += 1
+            hub.metrics.readers.labels("websocket").inc()
+            try:
+                await self._both(reader, looking)
+            finally:
+                hub.readers -= 1
+                hub.metrics.readers.labels("websocket").dec()
         finally:
-            hub.readers -= 1
-            hub.metrics.readers.labels("websocket").dec()
-            if begun is not None:
-                ended = msgspec.structs.replace(begun, time_ns=0, outcome=AuditOutcome.COMPLETE)
-                with suppress(AuditUnavailableError):
-                    await run_in_threadpool(services.audit.write, ended)
+            await run_in_threadpool(looking.end)
 
-    async def _both(self, reader: Reader, access: Access, services: Services) -> None:
+    async def _both(self, reader: Reader, looking: Looking) -> None:
         telling = asyncio.create_task(self._tell(reader))
-        hearing = asyncio.create_task(self._hear(reader, access, services))
+        hearing = asyncio.create_task(self._hear(reader, looking))
         try:
             done, _ = await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -138,22 +138,20 @@ class _Conversation:
                 code = {"stopping": GOING_AWAY, "refused": NO_KEY}.get(reason, DONE)
                 raise _Closing(code, reason)
 
-    async def _hear(self, reader: Reader, access: Access, services: Services) -> None:
+    async def _hear(self, reader: Reader, looking: Looking) -> None:
         while True:
             message = await self._message()
             if message.want is None:
                 raise _Closing(BAD_MESSAGE, "send what you want: a message with want")
-            self._question = message.want
-            reader.show(await self._shown(access, services))
+            looking.question = message.want
+            reader.show(await self._let(looking.shown))
             await self._socket.send_text(_text(reader.hello()))
 
     async def _first(self) -> _Message:
         """Return the first message: it has the key where no header has."""
         credential = self._socket.scope.get("state", {}).get("credential")
         if credential is not None:
-            self._credential = credential
-            wanted = self._socket.query_params.get("last")
-            return _Message(last=wanted)
+            return _Message(key=credential, last=self._socket.query_params.get("last"))
         try:
             async with asyncio.timeout(FIRST_S):
                 message = await self._message()
@@ -161,27 +159,23 @@ class _Conversation:
             raise _Closing(NO_KEY, "no key came") from None
         if not message.key:
             raise _Closing(NO_KEY, "send a key first: a message with key")
-        self._credential = message.key
         return message
 
-    async def _identify(self) -> Principal:
-        try:
-            found = await run_in_threadpool(
-                self._services.callers.identify, self._credential, address=self._address
-            )
-        except PasserelleError as error:
-            raise _Closing(UNAVAILABLE, error.detail) from None
-        if found is None:
-            raise _Closing(NO_KEY, "the key is not good")
-        return found
+    def _unknown(self, why: str) -> None:
+        self._services.audit.refused_unknown(address=self._address, key="", route=PATH, detail=why)
 
-    async def _shown(self, access: Access, services: Services) -> Shown:
+    async def _let(self, ask: Callable[[], T]) -> T:
+        """Ask in a thread what a reader may do; close with a code that says why it may not."""
         try:
-            return await run_in_threadpool(shown_to, access, services, self._question)
+            return await run_in_threadpool(ask)
+        except NotLetInError as error:
+            raise _Closing(NO_KEY, error.detail) from None
         except ForbiddenError as error:
             raise _Closing(FORBIDDEN, error.detail) from None
         except PasserelleError as error:
-            raise _Closing(BAD_MESSAGE, error.detail) from None
+            kind = PROBLEMS.get(error.code)
+            ours = kind is None or kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            raise _Closing(UNAVAILABLE if ours else BAD_MESSAGE, error.detail) from None
 
     async def _message(self) -> _Message:
         try:
@@ -191,29 +185,6 @@ class _Conversation:
             return _decoder.decode(text)
         except (msgspec.MsgspecError, KeyError) as error:
             raise _Closing(BAD_MESSAGE, f"that is no message of this stream: {error}") from None
-
-    async def _begin(self, access: Access, services: Services, shown: Shown) -> AuditEntry | None:
-        """Write down that vital signs are looked on, if they are."""
-        if not note_health(access, shown, now_ns=services.clock.now_ns()):
-            return None
-        entry = AuditEntry(
-            time_ns=0,
-            event=AuditEvent.READ,
-            outcome=AuditOutcome.BEGUN,
-            actor=actor_of(self._socket.scope),
-            method="GET",
-            route=PATH,
-            status=101,
-            permission=access.permission.value,
-            sites=tuple(sorted(shown.wanted.sites)),
-            quantities=tuple(sorted(access.trail.quantities)),
-            start_ns=access.trail.start_ns,
-        )
-        try:
-            await run_in_threadpool(services.audit.write, entry)
-        except AuditUnavailableError as error:
-            raise _Closing(UNAVAILABLE, error.detail) from None
-        return entry
 
 
 def _text(one: Told) -> str:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.access.requires import requires
-from api.access.visibility import Access, AccessDep
+from api.access.visibility import AccessDep
 from api.analysis.parameters import ExcludeQualityParameter, QualityParameter
 from api.documentation import answers
-from api.live.asking import Question, note_health, shown_to
+from api.live.asking import Question, shown_to, sight_of
 from api.live.errors import LiveBusyError
+from api.live.looking import Looking
 from api.live.reader import Place, Reader, Told, place_of
-from api.live.shown import Shown
 from api.parameters import SiteFilter
 from api.problems import InvalidParameterError
 from api.selection import DevicesParameter, QuantitiesParameter
 from api.services import Services, ServicesDep
 from core.access import Permission
-from core.errors import PasserelleError
 
 ROUTER = APIRouter(prefix="/v1/live", tags=["live"])
 MEDIA_TYPE = "text/event-stream"
@@ -118,38 +118,47 @@ async def read_live(
     hub = services.live
     if hub.readers >= hub.settings.max_readers:
         raise LiveBusyError(f"{hub.readers} readers look on already; ask again later")
-    note_health(access, shown, now_ns=services.clock.now_ns())
-    credential = request.scope["state"].get("credential")
-    address = (request.scope.get("client") or ("",))[0]
+    looking = Looking(
+        services=services,
+        credential=request.scope["state"].get("credential") or "",
+        address=(request.scope.get("client") or ("",))[0],
+        route=ROUTER.prefix,
+        status=200,
+        question=question,
+    )
+    sight = await run_in_threadpool(sight_of, access, services, shown.wanted)
+    if sight is not None:  # written down before the answer begins, as every read is
+        access.trail.look(sight.sites, sight.quantities, now_ns=services.clock.now_ns())
+        looking.know(sight)
     reader = Reader(
         hub=hub,
         shown=shown,
         clock=services.clock,
         last=last,
         for_s=seconds,
-        renew=lambda: run_in_threadpool(renewed, access, services, question, credential, address),
+        renew=lambda: run_in_threadpool(looking.renewed),
     )
-    return StreamingResponse(
+    return _Stream(
         _events(services, reader),
         media_type=MEDIA_TYPE,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        looking=looking,
     )
 
 
-def renewed(
-    access: Access, services: Services, question: Question, credential: str | None, address: str
-) -> Shown | None:
-    """Return what a reader gets by what their credential is worth now, or None. Blocks."""
-    if credential is None:
-        return None
-    try:
-        principal = services.callers.identify(credential, address=address)
-        if principal is None or not principal.may(access.permission):
-            return None
-        now = Access(principal=principal, permission=access.permission, trail=access.trail)
-        return shown_to(now, services, question)
-    except PasserelleError:
-        return None
+class _Stream(StreamingResponse):
+    """The events, and what is written down when they end, however they end."""
+
+    def __init__(self, *args: Any, looking: Looking, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._looking = looking
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await run_in_threadpool(self._looking.end)
 
 
 def _place(text: str | None) -> Place | None:

@@ -269,6 +269,87 @@ def test_who_looks_on_vital_signs_is_written_down(place: Place) -> None:
     assert sorted(outcomes())[:2] == ["begun", "begun"]
 
 
+def rows(place: Place) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Return what the audit says, the oldest first: outcome, sites, quantities."""
+    found = place.registry.audit.list(AuditFilter())
+    return [(row.outcome, row.sites, row.quantities) for row in reversed(found)]
+
+
+def test_a_new_question_about_vital_signs_is_written_down(place: Place) -> None:
+    key = place.new_key(
+        Grant(Role.VIEWER, "elgazala"), Grant(Role.VIEWER, "elgazala", Domain.HEALTH)
+    )
+    with place.socket() as socket:
+        socket.send(json.dumps({"key": key, "want": {"quantities": ["air_temperature"]}}))
+        assert json.loads(socket.recv())["type"] == "hello"
+        assert rows(place) == []
+        for _ in range(2):
+            socket.send(json.dumps({"want": {"quantities": ["heart_rate"]}}))
+            assert json.loads(socket.recv(timeout=10))["units"] == {"heart_rate": "/min"}
+        assert rows(place) == [("begun", ("elgazala",), ("heart_rate",))]
+    wait_until(lambda: len(rows(place)) == 2, seconds=20, what="its end is written down")
+    assert rows(place)[1] == ("complete", ("elgazala",), ("heart_rate",))
+
+
+def test_rights_that_grow_are_written_down_before_they_are_used(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "RENEW_S", 0.1)
+    monkeypatch.setattr(readers, "BEAT_S", 0.1)
+    little = Grant(Role.VIEWER, "elgazala")
+    place.registry.users.create("amina", name="Amina", grants=[little])
+    key = place.registry.keys.create("hers", grants=[], user="amina")[0]
+    with place.events("site=elgazala", key=key) as events, place.socket(key=key):
+        grants = [little, Grant(Role.VIEWER, "elgazala", Domain.HEALTH)]
+        place.registry.users.change("amina", grants=grants)
+        wait_until(lambda: len(rows(place)) == 2, seconds=20, what="both see more")
+        place.worker.offer(lines(point("elgazala", 2, heart_rate=70.0)))
+        assert next(events)["points"][0]["values"] == {"heart_rate": 70.0}
+    wait_until(lambda: len(rows(place)) == 4, seconds=20, what="both ended")
+    assert [outcome for outcome, _, _ in rows(place)] == ["begun"] * 2 + ["complete"] * 2
+
+
+def test_rights_that_shrink_end_with_the_next_question(place: Place) -> None:
+    both = [Grant(Role.VIEWER, "elgazala"), Grant(Role.VIEWER, "elgazala", Domain.HEALTH)]
+    place.registry.users.create("amina", name="Amina", grants=both)
+    key = place.registry.keys.create("hers", grants=[], user="amina")[0]
+    with place.socket(key=key) as socket:
+        assert json.loads(socket.recv())["type"] == "hello"
+        place.registry.users.change("amina", grants=both[:1])
+        socket.send(json.dumps({"want": {"site": "elgazala"}}))
+        assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+        place.worker.offer(lines(point("elgazala", 2, heart_rate=70.0), point("elgazala", 3, 3.0)))
+        told = json.loads(socket.recv(timeout=10))["points"]
+        assert [one["values"] for one in told] == [{"air_temperature": 3.0}]
+        socket.send(json.dumps({"want": {"quantities": ["heart_rate"]}}))
+        assert closed_with(socket)[0] == 4403
+
+
+@pytest.mark.parametrize(
+    ("want", "code", "status", "detail"),
+    [
+        ({"quantities": ["heart_rate"]}, 4403, 403, ""),
+        ({"site": "diamniadio"}, 4400, 422, "site diamniadio"),
+        ({"devices": ["diamniadio-1"]}, 4400, 422, "site diamniadio"),
+    ],
+)
+def test_a_refusal_of_a_socket_is_written_down(
+    place: Place, want: dict[str, Any], code: int, status: int, detail: str
+) -> None:
+    key = place.new_key(Grant(Role.VIEWER, "elgazala"))
+    with place.socket() as socket:
+        socket.send(json.dumps({"key": key, "want": want}))
+        assert closed_with(socket)[0] == code
+    [row] = place.registry.audit.list(AuditFilter())
+    assert (row.outcome, row.status, row.route, row.detail) == (
+        "refused",
+        status,
+        "/v1/live/ws",
+        detail,
+    )
+    assert row.actor.id == key.split("_")[1]
+
+
 def test_a_reader_goes_on_where_it_left_off(place: Place) -> None:
     with place.events() as events:
         place.worker.offer(lines(point("elgazala", 1, 1.0)))
