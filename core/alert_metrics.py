@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+_NOTICE_S = (0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
 _DETECTION_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60)
 
 
@@ -64,6 +65,52 @@ class EvaluatorMetrics:
         )
 
 
+class DeliveryMetrics:
+    """Those of telling people."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.attempts = Counter(
+            "passerelle_alerts_notice_attempts",
+            "Attempts to deliver a notice: delivered, retry, refused.",
+            ["channel", "outcome"],
+            registry=registry,
+        )
+        self.failed = Counter(
+            "passerelle_alerts_notices_failed",
+            "Notices given up: refused for good, tried for too long, or of no channel.",
+            ["channel"],
+            registry=registry,
+        )
+        self.recovered = Counter(
+            "passerelle_alerts_notices_repeated",
+            "Notices tried again because a process ended in the middle of an attempt.",
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "passerelle_alerts_notices_waiting", "Notices that wait.", ["channel"],
+            registry=registry,
+        )  # fmt: skip
+        self.held = Counter(
+            "passerelle_alerts_notices_held",
+            "Notices that waited because the channel had as many in an hour as it may.",
+            ["channel"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "passerelle_alerts_notice_seconds",
+            "From the order of a notice until it was delivered.",
+            ["channel"],
+            buckets=_NOTICE_S,
+            registry=registry,
+        )
+        self.channel_up = Gauge(
+            "passerelle_alerts_channel_up",
+            "1 while the channel delivers, 0 while it is down.",
+            ["channel"],
+            registry=registry,
+        )
+
+
 class AlertMetrics:
     """Those of alerting, stage by stage.
 
@@ -73,3 +120,4 @@ class AlertMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.evaluator = EvaluatorMetrics(registry)
+        self.delivery = DeliveryMetrics(registry)

@@ -45,7 +45,9 @@ HIDDEN = "***"
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://.+", re.DOTALL | re.ASCII)
+_AUTHORITY = re.compile(r"^[^/?#]*")
 _SHORTEST_SECRET = 4
+_SHORTEST_KEY = 16
 _LONGEST_WORD = 15  # what is longer in a path may be a token
 _SECRET_WORDS = ("pass", "token", "secret", "key", "auth")
 _TIMEOUT_NS = 15 * NS_PER_S
@@ -86,7 +88,7 @@ class ChannelSpec(msgspec.Struct, frozen=True, kw_only=True):
         name: slug.
         kind: see `ChannelKind`.
         address: the address with everything filled in, or the topic with `{site}` in it.
-        secret: of the webhook's signature, or empty.
+        secret: of a webhook's signature, else empty.
         language: of its texts.
         short: one line of at most 160 characters (SMS).
         timeout_s: longest wait for the receiver, seconds.
@@ -159,12 +161,18 @@ def read_channel(
     [kind] = kinds
     if "secret" in said and kind is not ChannelKind.WEBHOOK:
         raise RuleProblem((*path, "secret"), "only a webhook is signed")
+    if "secret" not in said and kind is ChannelKind.WEBHOOK:
+        raise RuleProblem(path, "secret is missing: every webhook is signed")
     filler = _Filler(os.environ if environ is None else environ)
     address = filler.filled(said[kind.value], (*path, kind.value), encode=True)
     _CHECKS[kind](address, (*path, kind.value))
     secret = ""
     if "secret" in said:
         secret = filler.filled(said["secret"], (*path, "secret"), encode=False)
+        if len(secret) < _SHORTEST_KEY:
+            raise RuleProblem(
+                (*path, "secret"), f"it needs at least {_SHORTEST_KEY} characters, random ones"
+            )
         filler.values.append(secret)
     return ChannelSpec(
         name=name,
@@ -285,11 +293,12 @@ def _parts(address: str) -> Iterator[str]:
     """Give the address, and what stands in it where services have their tokens."""
     yield address
     rest = address.partition("://")[2]
-    before, at, after = rest.rpartition("@")
+    [authority] = _AUTHORITY.findall(rest)
+    before, at, _ = authority.rpartition("@")
     if at:
         yield from (before, *before.split(":")[1:])
-    path, _, query = after.partition("?")
-    yield from (step for step in path.split("/")[1:] if len(step) > _LONGEST_WORD)
+    path, _, query = rest.removeprefix(authority).partition("?")
+    yield from (step for step in path.split("/") if len(step) > _LONGEST_WORD)
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if any(word in name.lower() for word in _SECRET_WORDS):

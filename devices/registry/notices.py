@@ -270,6 +270,25 @@ class NoticeRepository:
                 .values(_ended(NoticeState.FAILED, clipped(error, _LONGEST_TOLD), now_ns))
             ).rowcount
 
+    def hasten(self, channel: str, now_ns: int, *, holder: str | None = None) -> int:
+        """Have tried now what waits for a later attempt: the channel works again.
+
+        Raises:
+            LeaseLostError: another process delivers notices by now.
+        """
+        columns = alert_notices.c
+        with self._database.change() as connection:
+            _fence(connection, holder)
+            return connection.execute(
+                update(alert_notices)
+                .where(
+                    columns.channel == channel,
+                    columns.state == NoticeState.WAITING.value,
+                    columns.next_ns > now_ns,
+                )
+                .values(next_ns=now_ns)
+            ).rowcount
+
     def recover(self, now_ns: int, *, holder: str | None = None) -> int:
         """Have tried again, at once, what was under way when its process died; return how many.
 

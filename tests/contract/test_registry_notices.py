@@ -224,6 +224,16 @@ def test_a_notice_that_waits_can_be_given_up_without_an_attempt(registry: Regist
     assert registry.notices.get("b").state == "delivered"
 
 
+def test_when_a_channel_works_again_what_waits_for_a_later_attempt_is_tried_now(
+    registry: Registry,
+) -> None:
+    registry.notices.add(
+        [notice("a", next_ns=NOW_NS + 900), notice("b", next_ns=NOW_NS + 900, channel="sms")]
+    )
+    assert registry.notices.hasten("mail", NOW_NS + 1) == 1
+    assert names(registry.notices.due(NOW_NS + 1, 10)) == ["a"]
+
+
 def test_notices_are_listed_page_by_page_the_newest_first(registry: Registry) -> None:
     made = [notice(f"n-{number}", created_ns=NOW_NS + number // 2) for number in range(7)]
     registry.notices.add(made)
