@@ -77,7 +77,7 @@ class SilenceRepository:
         with self._database.read() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:
-            raise _unknown(silence)
+            raise unknown_silence(silence)
         return _record(row)
 
     def end(self, silence: str, *, by: str, now_ns: int) -> Silence:
@@ -92,7 +92,7 @@ class SilenceRepository:
             query = select(alert_silences).where(columns.id == storable(silence))
             row = connection.execute(query).mappings().first()
             if row is None:
-                raise _unknown(silence)
+                raise unknown_silence(silence)
             if row["end_ns"] <= now_ns:
                 raise ConflictError(f"silence {silence} is over already")
             changes = {
@@ -168,8 +168,9 @@ def checked_silence(silence: Silence) -> Silence:
     )
 
 
-def _unknown(silence: str) -> NotFoundError:
-    return NotFoundError(f"there is no silence {silence[:80]!r}; see /v1/alerts/silences")
+def unknown_silence(silence: str) -> NotFoundError:
+    """Return what is said of a silence that does not exist."""
+    return NotFoundError(f"there is no silence {silence[:80]!r}; see /v1/silences")
 
 
 def _record(row: Mapping[Any, Any]) -> Silence:
