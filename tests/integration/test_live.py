@@ -458,9 +458,9 @@ def test_a_worker_whose_clock_is_wrong_is_heard_and_stops_nobody(place: Place) -
     )
     place.worker.start()
     with place.events() as events, place.socket(key=place.key) as socket:
+        assert json.loads(socket.recv(timeout=10))["type"] == "hello"
         place.heard()
         assert next(events)["type"] == "points"
-        assert json.loads(socket.recv(timeout=10))["type"] == "hello"
         assert json.loads(socket.recv(timeout=10))["type"] == "points"
         assert httpx.get(f"{place.url}/health/live", timeout=10).status_code == 200
 

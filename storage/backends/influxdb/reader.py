@@ -23,7 +23,7 @@ from storage.backends.influxdb.query import (
     Statement,
     UnrepresentableError,
 )
-from storage.columns import Column, ColumnRead, SeriesKey, column
+from storage.columns import Column, ColumnRead, SeriesKey, column, joined
 from storage.ports import Aggregate, Page, Position, Selection, Windows, WindowValue
 from storage.refusal import EARLIEST_NS, LATEST_NS
 from storage.selecting import (
@@ -165,12 +165,19 @@ class InfluxDBReader:
             for source in sources(keys, known_quantities([one.quantity]), place=place):
                 statements.append(source.page(start_ns=start_ns, end_ns=last_ns, rows=rows))
                 asked.append(place)
-        found = [ColumnRead(column(one, (), (), ()), end_ns) for one in series]
+        parts: list[list[Column]] = [[] for _ in series]
+        counts = [0] * len(series)
+        upto_ns = [end_ns] * len(series)
         for index, answer in self._run(statements):
             place = asked[index]
-            upto_ns = answer.values[-1][0] + 1 if len(answer.values) == rows else end_ns
-            found[place] = ColumnRead(_column(answer, series[place]), upto_ns)
-        return found
+            parts[place].append(_column(answer, series[place]))
+            counts[place] += len(answer.values)
+            if counts[place] == rows:
+                upto_ns[place] = answer.values[-1][0] + 1
+        return [
+            ColumnRead(joined(one, some), upto)
+            for one, some, upto in zip(series, parts, upto_ns, strict=True)
+        ]
 
     def ping(self) -> None:
         """See `PointReader.ping`: the server knows the database and lets us read it."""

@@ -13,6 +13,7 @@ import pytest
 from core.errors import StoreUnavailableError
 from core.reading import DeviceKey, Reading
 from storage.backends.influxdb.store import InfluxDBStore
+from storage.columns import SeriesKey
 from storage.ports import Aggregate, Every, Windows
 from tests.contract.storage_data import T0, TEMPERATURE, everything, selection
 from tests.unit.storage.scripted_server import Asked, Reply, Scripted
@@ -68,6 +69,26 @@ def test_an_answer_cut_short_is_asked_for_in_chunks(
     server.answer = answer
     assert len(everything(influxdb, selection(*DEVICES))) == 10
     assert [in_chunks(asked) for asked in server.asked] == [False, True]
+
+
+@pytest.mark.parametrize(("rows", "upto_ns"), [(9, T0 + 9), (10, T0 + 100)])
+def test_a_column_that_comes_in_chunks_is_one(
+    server: Scripted, influxdb: InfluxDBStore, rows: int, upto_ns: int
+) -> None:
+    columns = ["time", TEMPERATURE, "quality"]
+
+    def part(index: int) -> bytes:
+        values = [[T0 + 3 * index + step, float(step), None] for step in range(3)]
+        series = {"columns": columns, "values": values, "partial": index < 2}
+        result = {"statement_id": 0, "series": [series], "partial": index < 2}
+        return json.dumps({"results": [result]}).encode() + b"\n"
+
+    chunks = [part(index) for index in range(3)]
+    server.answer = lambda asked: Reply(200, b"".join(chunks) if in_chunks(asked) else chunks[0])
+    key = SeriesKey("elgazala", "thermo-1", TEMPERATURE)
+    [read] = influxdb.read_columns([key], start_ns=T0, end_ns=T0 + 100, rows=rows)
+    assert read.column.times.tolist() == [T0 + step for step in range(9)]
+    assert read.upto_ns == upto_ns
 
 
 def test_a_sum_beyond_float64_is_computed_from_the_values(
