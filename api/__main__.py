@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 from threading import Event
 
 from api.app import create_app
@@ -15,12 +14,12 @@ from core.errors import ConfigurationError, StoreUnavailableError
 from core.logs import Outage, configure_logging, logger
 from core.metrics import Metrics
 from core.settings import load_settings
+from core.waiting import until_it_answers
 from devices.registry import Registry
 from devices.registry.errors import RegistryUnavailableError
 from storage.factory import open_store
 
-_FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 10.0
+_AWAY = (RegistryUnavailableError, StoreUnavailableError)
 
 
 def main() -> int:
@@ -43,11 +42,15 @@ def _serve(stop: Event) -> None:
     clock = SystemClock()
     registry = Registry.open(settings.registry_url, clock=clock)
     try:
-        if not _wait_for(registry.migrate, Outage(log, "registry"), stop):
+        if not until_it_answers(
+            registry.migrate, away=_AWAY, outage=Outage(log, "registry"), stopping=stop
+        ):
             return
         store = open_store(settings)
         try:
-            if not _wait_for(store.ping, Outage(log, "store"), stop):
+            if not until_it_answers(
+                store.ping, away=_AWAY, outage=Outage(log, "store"), stopping=stop
+            ):
                 return
             app = create_app(
                 settings=settings, registry=registry, store=store, metrics=Metrics(), clock=clock
@@ -67,22 +70,6 @@ def _serve(stop: Event) -> None:
             store.close()
     finally:
         registry.close()
-
-
-def _wait_for(ask: Callable[[], None], outage: Outage, stop: Event) -> bool:
-    """Ask until it answers, with back-off; return False when told to stop first."""
-    wait_s = _FIRST_WAIT_S
-    while not stop.is_set():
-        try:
-            ask()
-        except (RegistryUnavailableError, StoreUnavailableError) as error:
-            outage.down(error.detail)
-            stop.wait(wait_s)
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-        else:
-            outage.up()
-            return True
-    return False
 
 
 if __name__ == "__main__":

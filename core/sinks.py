@@ -8,6 +8,8 @@ import msgspec
 
 SINKS_FACT = "sinks"
 """Name under which a worker's report holds its sinks."""
+STORED_UNTIL_FACT = "stored_until_ns"
+"""Name under which a worker's report says until when the store has all that was committed."""
 
 
 class CircuitState(StrEnum):

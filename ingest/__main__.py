@@ -13,9 +13,9 @@ from core.errors import ConfigurationError, PasserelleError
 from core.logs import configure_logging, logger
 from core.metrics import Metrics
 from core.settings import Settings, load_settings
+from core.status_server import StatusServer
 from devices.registry import Registry
 from ingest.checkpoint import Pass, pass_by
-from ingest.status import StatusServer
 from ingest.worker import Worker, first_snapshot, wait_for
 from storage.factory import open_store
 
@@ -82,6 +82,7 @@ def _status(settings: Settings, metrics: Metrics, worker: Worker) -> StatusServe
             "pending": worker.pending,
             **({"archive": worker.archive_outage} if worker.archive_outage else {}),
         },
+        variable="PASSERELLE_INGEST__METRICS_PORT",
     )
     status.start()
     return status

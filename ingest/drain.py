@@ -124,6 +124,11 @@ class Drain:
             "its when_behind is hold; the broker keeps the rest until it catches up"
         )
 
+    def confirmed_until_ns(self) -> int:
+        """Return an instant: what was committed before it, the sink has confirmed."""
+        now_ns = self._clock.now_ns()
+        return self._spool.lag(self._sink).oldest_ns or now_ns
+
     def report(self) -> SinkReport:
         """Return how the sink does, and show it in the metrics."""
         lag = self._spool.lag(self._sink)

@@ -14,7 +14,7 @@ from core.errors import PasserelleError
 from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.settings import Settings
-from core.sinks import SINKS_FACT, SinkReport
+from core.sinks import SINKS_FACT, STORED_UNTIL_FACT, SinkReport
 from devices.decoder import Limits
 from devices.registry import Registry
 from devices.seeding import prepare
@@ -331,7 +331,10 @@ class Worker:
         )
 
     def _more(self) -> dict[str, Any]:
-        more: dict[str, Any] = {SINKS_FACT: [msgspec.to_builtins(one) for one in self.sinks()]}
+        more: dict[str, Any] = {
+            SINKS_FACT: [msgspec.to_builtins(one) for one in self.sinks()],
+            STORED_UNTIL_FACT: self._drain.confirmed_until_ns(),
+        }
         if self._archive is not None:
             more[ARCHIVE_FACT] = msgspec.to_builtins(self._archive.report())
         return more

@@ -5,15 +5,15 @@ It reads no clock, does no I/O, and is deterministic: the same calls give the sa
 begins with the engine.
 
 What an engine remembers can be taken up by another one (`save`, `restore`): with other rules or
-devices, or in another process. A mute engine says nothing until `speak`, so that it can be given
-history first.
+devices, or in another process. A rule that is mute says nothing until `speak`, so that it can be
+given history first.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -24,7 +24,8 @@ from alerts.conditions.node import MISSING, RECEIVED, Member, Node
 from alerts.evaluate.watch import Kept, Told, Watch
 from alerts.model import Subject, Verdict
 from alerts.rules.conditions import holds_kind
-from alerts.rules.inventory import Inventory, Placed, fits, is_name, subject_of
+from alerts.rules.index import RuleIndex
+from alerts.rules.inventory import Inventory, Placed, subject_of
 from alerts.rules.model import Absence, Condition, Rule
 from core.clock import NS_PER_S
 from core.reading import Reading
@@ -93,7 +94,8 @@ class Engine:
         since_ns: since when values are given; silence before it is nobody's.
         fresh_for_ns: see `FRESH_FOR_NS`.
         told: (rule, subject) -> alerts that people were told of and that may go on.
-        mute: say nothing until `speak`.
+        mute: names of rules that say nothing until `speak`.
+        adopt: other engines, each with the names of rules that go on here where they are there.
     """
 
     def __init__(
@@ -104,16 +106,17 @@ class Engine:
         since_ns: int,
         fresh_for_ns: int = FRESH_FOR_NS,
         told: Mapping[tuple[str, Subject], Sequence[Told]] = _NOTHING,
-        mute: bool = False,
+        mute: Collection[str] = (),
+        adopt: Sequence[tuple[Engine, Collection[str]]] = (),
     ) -> None:
         self._told = told
-        self._mute = mute
+        self._mute = frozenset(mute)
         self._zones = inventory.zones
         self._since_ns = since_ns
         self._now_ns = self._deaf_until_ns = since_ns
         self._fresh_for_ns = fresh_for_ns
         self._devices = {(one.site, one.device): one for one in inventory.devices}
-        self._index = _Index(rules)
+        self._index = RuleIndex(rules)
         self._fitting: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._members: dict[tuple[str, Subject], list[Placed]] = defaultdict(list)
         self._watches: dict[tuple[str, Subject], Watch] = {}
@@ -123,14 +126,21 @@ class Engine:
         self._expiries: list[tuple[int, int, Watch]] = []
         for device in inventory.devices:
             self._place(device)
+        for other, names in adopt:
+            self._adopt(other, names)
         for (name, subject), members in self._members.items():
-            if holds_kind(self._index.by_name[name].when, Absence):
-                self._queue(self._watch(self._index.by_name[name], subject, members))
+            rule = self._index.by_name[name]
+            if holds_kind(rule.when, Absence) and (name, subject) not in self._watches:
+                self._queue(self._watch(rule, subject, members))
 
     @property
     def watches(self) -> list[Watch]:
         """Every rule at work for a subject."""
         return list(self._watches.values())
+
+    def judges(self, rule: str, subject: Subject) -> bool:
+        """Return whether a rule looks at a subject."""
+        return bool(self._members.get((rule, subject)))
 
     def take(
         self,
@@ -211,17 +221,19 @@ class Engine:
                 node.listen(since_ns)
             self._queue(watch)
 
-    def speak(self, *, seen_ns: int) -> Outcome:
-        """Say what holds now, and from now on every change.
+    def speak(self, rules: Collection[str], *, seen_ns: int) -> Outcome:
+        """Have rules say what holds now, and from now on every change.
 
         Args:
+            rules: their names.
             seen_ns: the platform's time.
         """
-        self._mute = False
+        self._mute = self._mute.difference(rules)
         verdicts: list[Verdict] = []
-        for watch in self._watches.values():
-            verdicts += watch.speak(seen_ns=seen_ns)
-            self._queue(watch)
+        for (name, _), watch in self._watches.items():
+            if name in rules:
+                verdicts += watch.speak(seen_ns=seen_ns)
+                self._queue(watch)
         return Outcome(tuple(verdicts))
 
     def save(self, *, entries_before_ns: int | None = None) -> Iterator[Kept]:
@@ -234,12 +246,8 @@ class Engine:
         for watch in self._watches.values():
             yield watch.save(entries_before_ns=entries_before_ns)
 
-    def restore(self, kept: Iterable[Kept], *, heard: bool = True) -> frozenset[str]:
+    def restore(self, kept: Iterable[Kept]) -> frozenset[str]:
         """Take up what was remembered; what is of another version, or of nobody, is passed over.
-
-        Args:
-            kept: by `save`.
-            heard: whether people heard of what was judged; else what is over stays unsaid.
 
         Returns:
             The rules that went on.
@@ -253,7 +261,7 @@ class Engine:
             watch = self._watches.get((one.rule, one.subject))
             if watch is None:
                 watch = self._watch(rule, one.subject, members)
-            watch.restore(one, heard=heard)
+            watch.restore(one)
             found.add(one.rule)
             self._queue(watch)
         return frozenset(found)
@@ -293,7 +301,7 @@ class Engine:
         heapq.heappush(self._due, (next_ns, self._pushed, watch))
 
     def _place(self, device: Placed) -> None:
-        fitting = tuple(rule for rule in self._index.near(device) if fits(rule.select, device))
+        fitting = self._index.of(device)
         self._fitting[device.site, device.device] = fitting
         for rule in fitting:
             subject = subject_of(rule, device)
@@ -333,14 +341,30 @@ class Engine:
                 Told(one.at_ns, one.until_ns, before=True)
                 for one in self._told.get((rule.name, subject), ())
             ],
-            mute=self._mute,
+            mute=rule.name in self._mute,
         )
-        self._watches[rule.name, subject] = watch
-        for one in rule.overrides:
-            if one.expires_ns > self._now_ns and _is_of(one.device, one.person, subject):
+        self._put(watch)
+        return watch
+
+    def _put(self, watch: Watch) -> None:
+        self._watches[watch.rule.name, watch.subject] = watch
+        for one in watch.rule.overrides:
+            if one.expires_ns > self._now_ns and _is_of(one.device, one.person, watch.subject):
                 self._pushed += 1
                 heapq.heappush(self._expiries, (one.expires_ns, self._pushed, watch))
-        return watch
+
+    def _adopt(self, other: Engine, names: Collection[str]) -> None:
+        """Take over the watches of another engine, as long as their devices are the same."""
+        self._now_ns = max(self._now_ns, other._now_ns)
+        for key, watch in other._watches.items():
+            if key[0] not in names or key not in self._members:
+                continue
+            if self._members[key] == other._members[key]:
+                watch.queued_ns = None
+                self._put(watch)
+                self._queue(watch)
+            else:
+                self.restore([watch.save()])
 
     def _node(self, rule: Rule, subject: Subject, members: Sequence[Placed]) -> Node:
         around = Surroundings(
@@ -368,35 +392,6 @@ class Engine:
             verdicts += watch.exchange(node, seen_ns=seen_ns)
             self._queue(watch)
         return verdicts
-
-
-_NARROW = ("device", "zone", "building", "profile", "site")
-
-
-class _Index:
-    """Rules by the narrowest field that they name, so that a device is not tried on every rule."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self.by_name = {rule.name: rule for rule in rules}
-        self._named: dict[tuple[str, str], list[Rule]] = defaultdict(list)
-        self._others: list[Rule] = []
-        for rule in self.by_name.values():
-            patterns = {field: getattr(rule.select, field) for field in _NARROW}
-            narrow = next(
-                (one for one in _NARROW if patterns[one] and all(map(is_name, patterns[one]))), None
-            )
-            if narrow is None:
-                self._others.append(rule)
-            else:
-                for name in set(patterns[narrow]):
-                    self._named[narrow, name].append(rule)
-
-    def near(self, device: Placed) -> list[Rule]:
-        """Return the rules that may look at a device, by name."""
-        found = list(self._others)
-        for field in _NARROW:
-            found += self._named.get((field, getattr(device, field)), ())
-        return sorted(found, key=lambda rule: rule.name)
 
 
 def _concerns(node: Node, quantity: str) -> bool:

@@ -185,13 +185,8 @@ class Watch:
             entries=tuple(self._tail[:end]),
         )
 
-    def restore(self, kept: Kept, *, heard: bool) -> None:
-        """Take up what was remembered; what was over by then was told, or is not worth it.
-
-        Args:
-            kept: by `save`.
-            heard: whether people heard of what was judged.
-        """
+    def restore(self, kept: Kept) -> None:
+        """Take up what was remembered; what was over by then was told."""
         last = kept.state[-1]
         phases = self.phases
         phases.episodes = [] if last is None else [last]
@@ -206,7 +201,7 @@ class Watch:
         self._fold(list(kept.entries))
         self._told_state = phases.state
         self._episodes_told = -1
-        self._restored = heard
+        self._restored = True
 
     def exchange(self, node: Node, *, seen_ns: int) -> list[Verdict]:
         """Go on with another condition, from what is remembered; return what changed."""

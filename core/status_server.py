@@ -1,4 +1,4 @@
-"""The worker's own HTTP port: `/metrics` for Prometheus, `/health` for a supervisor.
+"""A program's own HTTP port beside the API: `/metrics` for Prometheus, `/health` for a supervisor.
 
 It binds to the loopback address unless told otherwise, and tells no measurement.
 """
@@ -24,13 +24,20 @@ class StatusServer:
         port: port to bind to; 0 for any free one.
         metrics: what `/metrics` shows, with the process's own.
         healthy: called for `/health`; the mapping is the answer, `ok` decides 200 or 503.
+        variable: environment variable of the port, for the error.
 
     Raises:
         ConfigurationError: the port is taken.
     """
 
     def __init__(
-        self, *, host: str, port: int, metrics: Metrics, healthy: Callable[[], dict[str, object]]
+        self,
+        *,
+        host: str,
+        port: int,
+        metrics: Metrics,
+        healthy: Callable[[], dict[str, object]],
+        variable: str,
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -62,11 +69,11 @@ class StatusServer:
         except OSError as error:
             raise ConfigurationError(
                 f"port {port} on {host} cannot be used ({error.strerror}); choose another with "
-                "PASSERELLE_INGEST__METRICS_PORT"
+                f"{variable}"
             ) from None
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2},
-            name="ingest-status", daemon=True,
+            name="status", daemon=True,
         )  # fmt: skip
 
     @property

@@ -1,0 +1,310 @@
+"""The evaluator at work: begins from what was remembered, takes up other rules and devices.
+
+Rules go on with what they remember as long as their version is the same. A rule that is new is
+first given what is stored, as far back as it looks, and says nothing meanwhile; the others are
+judged on. Nothing here waits for the store (`alerts.live.history`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from alerts.backtest import LEDGER, quantities
+from alerts.evaluate.engine import Engine, HourCount, Outcome
+from alerts.evaluate.watch import Kept, Told
+from alerts.live.history import Job, Reader, Span
+from alerts.live.plan import Plan
+from alerts.model import Subject
+from alerts.rules.index import reach
+from alerts.rules.inventory import Placed
+from alerts.rules.lookback import lookback_ns
+from alerts.rules.model import Rule
+from core.clock import NS_PER_S
+from core.logs import Outage, logger
+from core.reading import DeviceKey, Reading
+
+TICK_BEHIND_NS = NS_PER_S
+"""How far device time passes behind the platform's time: so long a value may be on its way."""
+AHEAD_NS = 300 * NS_PER_S
+"""How far ahead of the platform's time a device's clock may be (`ingest.clock_ahead_s`)."""
+_AGAIN = 1.5
+"""Of the longest lateness: what a checkpoint leaves to be given again."""
+
+ToldAlerts = Mapping[tuple[str, Subject], Sequence[Told]]
+
+
+class Judging:
+    """Rules at work, live.
+
+    Args:
+        reader: of stored values.
+        hear: is given what comes of values and of time.
+    """
+
+    def __init__(self, *, reader: Reader, hear: Callable[[Outcome], None]) -> None:
+        self._reader = reader
+        self._hear = hear
+        self._outage = Outage(logger("alerts.history"), "store")
+        self._engine: Engine | None = None
+        self._warming: Engine | None = None
+        self.plan: Plan | None = None
+        self._silent: frozenset[str] = frozenset()
+        self._told: ToldAlerts = {}
+        self._reach: Mapping[str, Sequence[Placed]] = {}
+
+    @property
+    def watches(self) -> int:
+        """How many rules are at work for a subject."""
+        return 0 if self._engine is None else len(self._engine.watches)
+
+    @property
+    def mute(self) -> bool:
+        """Whether there are rules that say nothing yet."""
+        return bool(self._silent)
+
+    @property
+    def again_for_ns(self) -> int:
+        """How far before the present values have to be given again to who takes up a checkpoint."""
+        rules = () if self.plan is None else self.plan.rules
+        return round(_AGAIN * max((one.lateness_ns for one in rules), default=0))
+
+    def begin(
+        self,
+        plan: Plan,
+        *,
+        kept: Sequence[Kept],
+        again_ns: int,
+        told: ToldAlerts,
+        now_ns: int,
+        failed: Callable[[], None],
+    ) -> None:
+        """Take up what was remembered; what came since is read from the store.
+
+        Args:
+            plan: what is to be judged.
+            kept: what each watch remembers.
+            again_ns: what was measured since this instant has to be given again.
+            told: alerts that people were told of and that may go on.
+            now_ns: the platform's time.
+            failed: is called when the store does not answer.
+        """
+        self._use(plan)
+        self._told = told
+        names = {one.name for one in plan.rules}
+        engine = Engine(
+            rules=plan.rules,
+            inventory=plan.inventory,
+            since_ns=now_ns - max((self._back_ns(one) for one in plan.rules), default=0),
+            told=told,
+            mute=names,
+        )
+        engine.listen(now_ns)
+        gone_on = engine.restore(kept)
+        self._engine, self._warming, self._silent = engine, None, frozenset(names)
+        going_on = [one for one in plan.rules if one.name in gone_on]
+        self._read(
+            engine,
+            going_on,
+            start_ns=again_ns,
+            end_ns=now_ns + AHEAD_NS,
+            now_ns=now_ns,
+            failed=failed,
+        )
+        fresh = [one for one in plan.rules if one.name not in gone_on]
+        self._warm_up(engine, fresh, now_ns=now_ns)
+
+    def change(
+        self, plan: Plan, *, told: ToldAlerts, now_ns: int, ready: Callable[[], None]
+    ) -> None:
+        """Take up other rules or devices.
+
+        Args:
+            plan: what is to be judged from now on.
+            told: as in `begin`.
+            now_ns: the platform's time.
+            ready: is called once rules that are new have been given what is stored: what is not
+                stored yet, and came since, has to be given again.
+        """
+        assert self._engine is not None and self.plan is not None  # noqa: S101, PT018 - begun
+        known = self.plan.versions
+        fresh = [one for one in plan.rules if (one.name, one.version) not in known]
+        self._told = told
+        if not fresh:
+            self._exchange(plan, now_ns=now_ns)
+            return
+        self._reach = reach(plan.rules, plan.inventory.devices)
+        self._warming = warming = Engine(
+            rules=fresh,
+            inventory=plan.inventory,
+            since_ns=now_ns - max(self._back_ns(one) for one in fresh),
+            told=told,
+            mute={one.name for one in fresh},
+        )
+        warming.listen(now_ns)
+
+        def done() -> None:
+            if self._warming is warming:
+                self._warming = None
+                self._exchange(plan, now_ns=now_ns, warmed=warming)
+                ready()
+
+        self._warm_up(warming, fresh, now_ns=now_ns, then=done)
+
+    @property
+    def changing(self) -> bool:
+        """Whether rules that are new are being given what is stored."""
+        return self._warming is not None
+
+    def _exchange(self, plan: Plan, *, now_ns: int, warmed: Engine | None = None) -> None:
+        old = self._engine
+        assert old is not None and self.plan is not None  # noqa: S101, PT018 - begun
+        same = {name for name, _ in plan.versions & self.plan.versions}
+        fresh = {one.name for one in plan.rules} - same
+        self._silent = frozenset(fresh | (same & self._silent))
+        self._engine = Engine(
+            rules=plan.rules,
+            inventory=plan.inventory,
+            since_ns=now_ns,
+            told=self._told,
+            mute=self._silent,
+            adopt=[(old, same)] if warmed is None else [(old, same), (warmed, fresh)],
+        )
+        self._use(plan)
+
+    def _use(self, plan: Plan) -> None:
+        self.plan = plan
+        self._reach = reach(plan.rules, plan.inventory.devices)
+
+    def _back_ns(self, rule: Rule) -> int:
+        """Return how far back values are read for a rule that is new."""
+        known = [one.interval_s for one in self._reach[rule.name] if one.interval_s is not None]
+        return lookback_ns(rule, interval_s=max(known, default=None))
+
+    def speak(self, *, now_ns: int) -> None:
+        """Have rules that were mute say what holds."""
+        if self._engine is not None and self._silent:
+            silent, self._silent = self._silent, frozenset()
+            self._hear(self._engine.speak(silent, seen_ns=now_ns))
+
+    def take(self, readings: Iterable[Reading], *, now_ns: int) -> None:
+        """Judge values that arrive now."""
+        if self._engine is not None:
+            self._hear(self._engine.take(readings, seen_ns=now_ns, live=True))
+
+    def take_hours(self, hours: Iterable[HourCount], *, now_ns: int) -> None:
+        """Judge what the ledger says of whole hours."""
+        if self._engine is not None:
+            self._hear(self._engine.take_hours(hours, seen_ns=now_ns))
+
+    def tick(self, *, now_ns: int) -> None:
+        """Let device time pass: all that was measured has been given, but for the last second."""
+        if self._engine is not None:
+            self._hear(self._engine.tick(now_ns - TICK_BEHIND_NS, seen_ns=now_ns))
+
+    def listen(self, *, now_ns: int) -> None:
+        """Say that until now nobody could be heard."""
+        if self._engine is not None:
+            self._engine.listen(now_ns)
+
+    def fill(self, *, from_ns: int, until_ns: int, now_ns: int, failed: Callable[[], None]) -> None:
+        """Read what arrived in a time and was not heard, and judge it.
+
+        Args:
+            from_ns: since when it arrived.
+            until_ns: until when.
+            now_ns: the platform's time.
+            failed: is called when the store does not answer.
+        """
+        assert self._engine is not None and self.plan is not None  # noqa: S101, PT018 - begun
+        late_ns = max((one.lateness_ns for one in self.plan.rules), default=0)
+        self._read(
+            self._engine,
+            self.plan.rules,
+            start_ns=from_ns - late_ns,
+            end_ns=until_ns + AHEAD_NS,
+            now_ns=now_ns,
+            failed=failed,
+        )
+
+    def gone(self) -> list[tuple[str, Subject, Told]]:
+        """Return alerts that people were told of and that no rule looks at any more."""
+        if self._engine is None:
+            return []
+        return [
+            (rule, subject, one)
+            for (rule, subject), told in self._told.items()
+            if not self._engine.judges(rule, subject)
+            for one in told
+            if one.until_ns is None
+        ]
+
+    def save(self, *, entries_before_ns: int) -> list[Kept]:
+        """Return what each watch remembers; of rules that are mute nothing: they begin anew."""
+        if self._engine is None:
+            return []
+        found = self._engine.save(entries_before_ns=entries_before_ns)
+        return [one for one in found if one.rule not in self._silent]
+
+    def _warm_up(
+        self,
+        engine: Engine,
+        rules: Sequence[Rule],
+        *,
+        now_ns: int,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Give new rules what is stored; those that look equally far at the same share it."""
+        alike: dict[tuple[int, frozenset[str] | None], list[Rule]] = defaultdict(list)
+        for one in rules:
+            alike[self._back_ns(one), quantities(one)].append(one)
+        for (back_ns, _), some in sorted(alike.items(), key=lambda one: one[0][0]):
+            self._read(
+                engine, some, start_ns=now_ns - back_ns, end_ns=now_ns + AHEAD_NS, now_ns=now_ns
+            )
+        if then is not None:
+            self._reader.add(
+                Job(
+                    span=Span((), frozenset(), 0, 0),
+                    give=lambda _: None,
+                    done=then,
+                    fail=lambda _: None,
+                )
+            )
+
+    def _read(
+        self,
+        engine: Engine,
+        rules: Sequence[Rule],
+        *,
+        start_ns: int,
+        end_ns: int,
+        now_ns: int,
+        failed: Callable[[], None] | None = None,
+    ) -> None:
+        """Have stored values judged by some rules."""
+        names = frozenset(one.name for one in rules)
+        wanted: frozenset[str] | None = frozenset()
+        for one in rules:
+            own = quantities(one)
+            wanted = None if wanted is None or own is None else wanted | own
+        if wanted is not None:
+            wanted -= set(LEDGER)
+        found = {(one.site, one.device) for name in names for one in self._reach[name]}
+        devices = tuple(DeviceKey(*one) for one in sorted(found))
+        if not devices or wanted == frozenset():
+            return
+
+        def give(readings: Sequence[Reading]) -> None:
+            target = engine
+            if self._warming is not engine and self._engine is not None:
+                target = self._engine  # it may have been exchanged meanwhile
+            self._hear(target.take(readings, seen_ns=now_ns, rules=names, again=True))
+
+        def fail(reason: str) -> None:
+            self._outage.down(reason)
+            if failed is not None:
+                failed()
+
+        span = Span(devices, wanted, start_ns, end_ns)
+        self._reader.add(Job(span=span, give=give, done=self._outage.up, fail=fail))
