@@ -7,15 +7,9 @@ from collections.abc import Mapping
 import msgspec
 
 from alerts.deliver.privacy import WITHHELD
-from alerts.deliver.templates.message import (
-    Message,
-    Wording,
-    alert_link,
-    body_of,
-    is_withdrawn,
-    plot_link,
-    subject_of,
-)
+from alerts.deliver.templates.links import alert_link, plot_link
+from alerts.deliver.templates.message import Message, Wording, body_of, subject_of
+from alerts.deliver.templates.naming import is_withdrawn, runbook_of
 from alerts.model import AlertView, Notice, Subject
 from core.clock import iso
 
@@ -125,6 +119,6 @@ def _alert(view: AlertView, wording: Wording) -> AlertBody:
         ),
         values_withheld=WITHHELD in view.facts,
         acknowledged_by=view.acknowledged_by,
-        runbook=view.runbook,
+        runbook=runbook_of(view),
         links=Links(alert_link(view, wording.public_url), plot_link(view, wording.public_url)),
     )

@@ -14,7 +14,9 @@ WITHHELD = "withheld"
 """Fact of an alert of which values were taken out."""
 SCORED = "news2"
 """Fact of an alert whose score was taken out: what has to be said of scores is still said."""
-_MARKS = ("withdrawn", "retroactive")
+_MARKS = (
+    "withdrawn", "retroactive", "runbook", "stands_for", "flapping", "steady", "rule_gone",
+)  # fmt: skip
 
 
 def veiled(notice: Notice) -> Notice:

@@ -15,8 +15,11 @@ _SCORE = "score"
 _TRUE = 0.5
 _DAY_S = 86_400
 SAID_ELSEWHERE = frozenset(
-    {"quantity", "unit", "over_s", "needed", "withdrawn", "withheld", "retroactive", "news2"}
-)
+    {
+        "quantity", "unit", "over_s", "needed", "withdrawn", "withheld", "retroactive", "news2",
+        "runbook", "stands_for", "flapping", "steady", "rule_gone",
+    }
+)  # fmt: skip
 """Facts that are no line of their own."""
 
 

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import quote, urlencode
 
 import msgspec
 
 from alerts.deliver.privacy import WITHHELD, is_scored
 from alerts.deliver.templates.facts import fact_lines, value_text
+from alerts.deliver.templates.links import alert_link, plot_link
+from alerts.deliver.templates.naming import (
+    channels_of,
+    is_of_channels,
+    is_withdrawn,
+    place_of,
+    runbook_of,
+    title_of,
+    where_of,
+)
 from alerts.deliver.templates.numbers import duration
 from alerts.deliver.templates.times import moment
 from alerts.deliver.templates.words import say
@@ -17,9 +26,7 @@ from core.clock import NS_PER_S
 
 BETWEEN_LANGUAGES = "\u2014 \u2014 \u2014"
 """The line between the text of one language and that of the other."""
-WITHDRAWN = "withdrawn"
-"""Fact (and state) of an alert that late values show not to have been."""
-_PLAIN_MARKS = (Occasion.TEST, Occasion.CHANNEL_DOWN, Occasion.CHANNEL_UP)
+_CHANGING = ("flapping", "steady")
 _MARKED = {
     Occasion.REMINDER: "mark.reminder",
     Occasion.ESCALATION: "mark.escalation",
@@ -71,18 +78,21 @@ def message_of(notice: Notice, wording: Wording) -> Message:
 def subject_of(notice: Notice, language: str) -> str:
     """Return the subject line in a language."""
     mark = mark_of(notice, language)
-    if not notice.alerts:
-        return f"[{mark}] {notice.facts.get('channel', notice.channel)}"
+    if is_of_channels(notice):
+        return one_line(f"[{mark}] {channels_of(notice)}")
     if len(notice.alerts) + notice.omitted > 1:
         return f"[{mark}] {group_text(notice, language)}"
     [view] = notice.alerts
-    return one_line(f"[{mark}] {title_of(view, language)}: {where_of(view, language)}")
+    return one_line(f"[{mark}] {_headline(view, language)}")
 
 
 def mark_of(notice: Notice, language: str) -> str:
     """Return the words in brackets with which a subject begins."""
-    if notice.occasion in _PLAIN_MARKS or not notice.alerts:
+    if is_of_channels(notice):
         return say(f"mark.{notice.occasion}", language, otherwise=notice.occasion.upper())
+    for name in _CHANGING:
+        if all(name in view.facts for view in notice.alerts):
+            return say(f"mark.{name}", language)
     if all(is_withdrawn(view) for view in notice.alerts):
         return say("mark.withdrawn", language)
     if notice.occasion is Occasion.RESOLVED:
@@ -103,44 +113,11 @@ def group_text(notice: Notice, language: str) -> str:
     return one_line(say("told.group", language, count=count, group=notice.group))
 
 
-def title_of(view: AlertView, language: str) -> str:
-    """Return the rule's title, or its name where it has none."""
-    return view.title.get(language) or view.title.get("en") or view.rule
-
-
-def where_of(view: AlertView, language: str) -> str:
-    """Return the narrowest name of what an alert is about."""
-    subject = view.subject
-    if subject.person:
-        return subject.person
-    if subject.device:
-        return view.device_name or subject.device
-    if subject.zone or subject.building:
-        return place_of(view, language)
-    return view.site_name or subject.site or say("place.platform", language)
-
-
-def place_of(view: AlertView, language: str) -> str:
-    """Return building and zone, or ""."""
-    subject = view.subject
-    parts = []
-    if subject.building:
-        parts.append(say("place.building", language, name=subject.building))
-    if subject.zone:
-        parts.append(say("place.zone", language, name=subject.zone))
-    return ", ".join(parts)
-
-
-def is_withdrawn(view: AlertView) -> bool:
-    """Return whether late values show that it did not fire at all."""
-    return view.state == WITHDRAWN or WITHDRAWN in view.facts
-
-
 def body_of(notice: Notice, language: str, wording: Wording) -> str:
     """Return the body in a language."""
     views = notice.alerts
-    if not views:
-        blocks = [list(_platform(notice, language))]
+    if is_of_channels(notice):
+        blocks = [list(_platform(notice, language, wording))]
     elif len(views) + notice.omitted == 1:
         blocks = list(_single(notice, views[0], language, wording))
     else:
@@ -158,49 +135,34 @@ def one_line(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in "\u202f\u00a0" else " " for sign in text)
 
 
-def alert_link(view: AlertView, public_url: str) -> str:
-    """Return the address of an alert's page, or "" without a dashboard."""
-    return f"{public_url.rstrip('/')}/#/alerts/{quote(view.id, safe='')}" if public_url else ""
-
-
-def plot_link(view: AlertView, public_url: str) -> str:
-    """Return the address of the plot of what decided, or "" where there is none."""
-    subject, evidence = view.subject, view.evidence
-    device = subject.device or (evidence[-1].device if evidence else "")
-    if not public_url or not device:
-        return ""
-    name = subject.quantity or str(view.facts.get("quantity", ""))
-    if not name:
-        name = next((one.quantity for one in reversed(evidence) if one.device == device), "")
-    chosen = {"site": subject.site, "device": device, "quantity": name, "range": "24h"}
-    there = urlencode({key: value for key, value in chosen.items() if value})
-    return f"{public_url.rstrip('/')}/#{there}"
-
-
-def _platform(notice: Notice, language: str) -> Iterator[str]:
-    channel = notice.facts.get("channel", notice.channel)
+def _platform(notice: Notice, language: str, wording: Wording) -> Iterator[str]:
+    channel = channels_of(notice)
     yield say(f"told.{notice.occasion}", language, otherwise=str(notice.occasion), channel=channel)
-    if error := notice.facts.get("error"):
+    if notice.occasion is Occasion.CHANNEL_DOWN and (error := notice.facts.get("error")):
         yield say("line.error", language, value=error)
+    for view in notice.alerts:
+        if link := alert_link(view, wording.public_url):
+            yield say(_look(notice), language, link=link)
 
 
 def _single(
     notice: Notice, view: AlertView, language: str, wording: Wording
 ) -> Iterator[list[str]]:
     yield [title_of(view, language), _kind(view, language)]
-    yield [happened(notice, view, language, wording), *_taken_on(view, language)]
+    yield [happened(notice, view, language, wording), *_besides(view, language)]
     yield [*_places(view, language), *_decided(view, language)]
-    if view.runbook:
-        yield [say("line.runbook", language, text=view.runbook)]
+    if runbook := runbook_of(view):
+        yield [say("line.runbook", language, text=runbook)]
     yield list(_links(notice, view, language, wording.public_url))
 
 
 def _group(notice: Notice, language: str, wording: Wording) -> Iterator[list[str]]:
-    yield [group_text(notice, language)]
+    yield [group_text(notice, language), *_past(notice, language, wording)]
     for view in notice.alerts:
         lines = [
-            f"{title_of(view, language)}: {where_of(view, language)}",
+            _headline(view, language),
             f"{_kind(view, language)} {happened(notice, view, language, wording)}",
+            *_besides(view, language),
         ]
         if WITHHELD not in view.facts and (value := value_text(view, language)):
             lines.append(say("line.value", language, what=say("name.value", language), value=value))
@@ -228,7 +190,14 @@ def happened(notice: Notice, view: AlertView, language: str, wording: Wording) -
             key = "told.retroactive_over"
     elif notice.occasion is Occasion.RESOLVED:
         key = "told.resolved_unknown"
+    elif notice.occasion is Occasion.FIRING and "retroactive" in view.facts:
+        key = "told.retroactive"
     return say(key, language, **values)
+
+
+def _headline(view: AlertView, language: str) -> str:
+    title, where = title_of(view, language), where_of(view, language)
+    return say("line.value", language, what=title, value=where)
 
 
 def _kind(view: AlertView, language: str) -> str:
@@ -236,9 +205,31 @@ def _kind(view: AlertView, language: str) -> str:
     return f"{severity}, {say(f'class.{view.alarm_class}', language)}."
 
 
-def _taken_on(view: AlertView, language: str) -> Iterator[str]:
+def _besides(view: AlertView, language: str) -> Iterator[str]:
+    facts = view.facts
+    if "flapping" in facts:
+        yield say("told.flapping", language, count=_count(facts["flapping"]))
+    if "steady" in facts:
+        yield say("told.steady", language)
+    if "rule_gone" in facts:
+        yield say("told.rule_gone", language)
+    if "stands_for" in facts:
+        yield say("told.stands_for", language, count=_count(facts["stands_for"]))
     if view.acknowledged_by:
         yield say("told.acknowledged", language, who=view.acknowledged_by)
+
+
+def _past(notice: Notice, language: str, wording: Wording) -> Iterator[str]:
+    """Say from when to when what was found after the fact was."""
+    from_ns, to_ns = notice.facts.get("from_ns"), notice.facts.get("to_ns")
+    if isinstance(from_ns, int | float) and isinstance(to_ns, int | float):
+        zone = wording.zone or notice.alerts[0].zone
+        start, end = (moment(int(one), zone, language) for one in (from_ns, to_ns))
+        yield say("told.past", language, at=start, until=end)
+
+
+def _count(value: str | float) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else value
 
 
 def _places(view: AlertView, language: str) -> Iterator[str]:
@@ -269,7 +260,7 @@ def _links(notice: Notice, view: AlertView, language: str, public_url: str) -> I
 
 
 def _look(notice: Notice) -> str:
-    over = (Occasion.RESOLVED, Occasion.RETROACTIVE)
+    over = (Occasion.RESOLVED, Occasion.RETROACTIVE, Occasion.CHANNEL_UP)
     return "line.look" if notice.occasion in over else "line.acknowledge"
 
 

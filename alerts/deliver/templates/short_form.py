@@ -10,14 +10,9 @@ import unicodedata
 
 from alerts.deliver.privacy import WITHHELD
 from alerts.deliver.templates.facts import value_text
-from alerts.deliver.templates.message import (
-    Wording,
-    alert_link,
-    group_text,
-    is_withdrawn,
-    mark_of,
-    title_of,
-)
+from alerts.deliver.templates.links import alert_link
+from alerts.deliver.templates.message import Wording, group_text, mark_of
+from alerts.deliver.templates.naming import channels_of, is_of_channels, is_withdrawn, title_of
 from alerts.deliver.templates.numbers import duration
 from alerts.deliver.templates.times import brief_moment
 from alerts.model import AlertView, Notice
@@ -71,8 +66,8 @@ def _in_gsm(sign: str) -> str:
 
 
 def _what(notice: Notice, language: str, wording: Wording) -> str:
-    if not notice.alerts:
-        return str(notice.facts.get("channel", notice.channel))
+    if is_of_channels(notice):
+        return channels_of(notice)
     if len(notice.alerts) + notice.omitted > 1:
         first = notice.alerts[0]
         return f"{group_text(notice, language)}: {title_of(first, language)}, {_where(first)}"

@@ -18,6 +18,8 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "mark.reminder": ("STILL", "TOUJOURS"),
     "mark.escalation": ("ESCALATION", "ESCALADE"),
     "mark.retroactive": ("IN THE PAST", "DANS LE PASSÉ"),
+    "mark.flapping": ("FLAPPING", "INSTABLE"),
+    "mark.steady": ("STEADY", "STABILISÉ"),
     "mark.test": ("TEST", "TEST"),
     "mark.channel_down": ("CHANNEL DOWN", "CANAL EN PANNE"),
     "mark.channel_up": ("CHANNEL BACK", "CANAL RÉTABLI"),
@@ -69,6 +71,29 @@ PHRASES: Mapping[str, tuple[str, str]] = {
             "Des valeurs arrivées en retard montrent qu'il n'y a pas eu d'alarme : le message "
             "précédent, du {at}, ne compte pas."
         ),
+    ),
+    "told.flapping": (
+        (
+            "It changes again and again ({count} times); single changes are not told until it is "
+            "steady."
+        ),
+        (
+            "L'état change sans cesse ({count} fois) ; les changements ne sont plus signalés "
+            "jusqu'à stabilisation."
+        ),
+    ),
+    "told.steady": ("It is steady again.", "L'état est de nouveau stable."),
+    "told.stands_for": (
+        "It explains {count} further alerts, which are not told.",
+        "Elle explique {count} autres alertes, qui ne sont pas signalées.",
+    ),
+    "told.rule_gone": (
+        "It ended because its rule is not in force any more.",
+        "Terminé parce que la règle n'est plus en vigueur.",
+    ),
+    "told.past": (
+        "Found after the fact, between {at} and {until}.",
+        "Constaté après coup, entre le {at} et le {until}.",
     ),
     "told.acknowledged": ("{who} looks after it.", "Prise en charge par {who}."),
     "told.test": (
