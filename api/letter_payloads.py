@@ -16,12 +16,29 @@ from api.access.visibility import Access
 from core.access import HEALTH_QUANTITIES, Domain, Permission
 from core.quantities import CATALOGUE
 from core.reading import DeviceKey
-from core.reasons import Scope
-from devices.registry import DeadLetter
+from core.reasons import Reason
+from devices.registry import DeadLetter, LetterRequest
 
 PAYLOAD = "payload"
 """What the audit calls a payload, in the place of quantities."""
 WITHHELD = "withheld: it may quote a vital sign, which needs the domain health"
+_WITHOUT_VALUES = frozenset(
+    {
+        Reason.TOPIC_NOT_UTF8,
+        Reason.TOPIC_UNBOUND,
+        Reason.PAYLOAD_TOO_LARGE,
+        Reason.PAYLOAD_TOO_DEEP,
+        Reason.PAYLOAD_EMPTY,
+        Reason.MALFORMED,
+        Reason.UNKNOWN_DEVICE,
+        Reason.NO_READING,
+        Reason.TOO_MANY_READINGS,
+        Reason.RETAINED_WITHOUT_TIME,
+        Reason.DEVICE_CLOCK,
+        Reason.DUPLICATE_KEY,
+    }
+)
+"""Reasons of which the sentence quotes no value: names, lengths and instants at most."""
 _NAMES = re.compile(r"[a-z][a-z0-9_]+")
 
 
@@ -52,8 +69,32 @@ def _may_read_health(access: Access, site: str) -> bool:
     return access.principal.may(Permission.READ_HEALTH, site, Domain.HEALTH)
 
 
+def told_of_request(access: Access, request: LetterRequest) -> LetterRequest:
+    """Return a request as it may be shown: what may quote a vital sign is withheld."""
+    sites = access.principal.sites(Permission.READ_HEALTH, Domain.HEALTH)
+    about = None if request.wanted is None else request.wanted.site
+    if sites is None or about in sites:
+        return request
+    shown = [
+        msgspec.structs.replace(one, detail=WITHHELD)
+        if one.detail and _quotes(one.reason_now or one.reason, one.detail)
+        else one
+        for one in request.outcomes
+    ]
+    return msgspec.structs.replace(request, outcomes=tuple(shown))
+
+
 def _may_quote(letter: DeadLetter) -> bool:
-    named = CATALOGUE.keys() & set(_NAMES.findall(letter.detail))
-    if named & HEALTH_QUANTITIES:
+    return _quotes(letter.reason, letter.detail)
+
+
+def _quotes(reason: str, detail: str) -> bool:
+    """Tell whether a sentence may quote a vital sign.
+
+    Where values may be quoted at all, each part of the sentence has to say that it is about another
+    quantity: devices call their fields as they like.
+    """
+    parts = [CATALOGUE.keys() & set(_NAMES.findall(part)) for part in detail.split("; ")]
+    if any(named & HEALTH_QUANTITIES for named in parts):
         return True
-    return letter.scope != Scope.MESSAGE and not named
+    return reason not in _WITHOUT_VALUES and not all(parts)

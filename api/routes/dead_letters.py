@@ -223,7 +223,7 @@ def show_dead_letter(
     check_letters(access, services, [id])
     letter = services.registry.dead_letters.get(id)
     check_payload(access, letter)
-    return DeadLetterDetail.of(letter)
+    return DeadLetterDetail.of(told(access, letter))
 
 
 @ROUTER.post(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Path, Request, Response
 from api.access.requires import requires
 from api.access.visibility import Access, AccessDep
 from api.documentation import answers
+from api.letter_payloads import told_of_request
 from api.letter_selection import check_letters, check_request, ordered_letters
 from api.routes.dead_letters import asked_by
 from api.schemas.letter_requests import (
@@ -61,7 +62,7 @@ def order_replays(
         wanted=wanted,
         rate=order.rate,
     )
-    return _asked(services, wanted, requests)
+    return _asked(access, services, wanted, requests)
 
 
 @ROUTER.get(
@@ -76,7 +77,7 @@ def show_replays(
     id: Number,  # noqa: A002 - the name in the path
 ) -> LetterRequestAnswer:
     """Return what became of the dead letters that a worker has looked at so far."""
-    return LetterRequestAnswer.of(_found(access, services, id, *_REPLAYS))
+    return _shown(access, _found(access, services, id, *_REPLAYS))
 
 
 @ROUTER.post(
@@ -92,7 +93,7 @@ def pause_replays(
 ) -> LetterRequestAnswer:
     """Stop a replay; what it has done stays done."""
     _found(access, services, id, *_REPLAYS)
-    return LetterRequestAnswer.of(services.registry.dead_letters.pause(id, paused=True))
+    return _shown(access, services.registry.dead_letters.pause(id, paused=True))
 
 
 @ROUTER.post(
@@ -108,7 +109,7 @@ def resume_replays(
 ) -> LetterRequestAnswer:
     """Let a replay that was stopped go on from where it was."""
     _found(access, services, id, *_REPLAYS)
-    return LetterRequestAnswer.of(services.registry.dead_letters.pause(id, paused=False))
+    return _shown(access, services.registry.dead_letters.pause(id, paused=False))
 
 
 _DISCARDS_RESPONSES = {
@@ -140,7 +141,7 @@ def order_discards(
     check_letters(access, services, order.ids or ())
     if order.dry_run:
         response.status_code = 200
-        answer = _asked(services, wanted, [])
+        answer = _asked(access, services, wanted, [])
         named = len(dict.fromkeys(order.ids or ()))
         return answer.model_copy(update={"matched": answer.matched or named})
     requests = services.registry.dead_letters.request(
@@ -150,7 +151,7 @@ def order_discards(
         wanted=wanted,
         why=order.why,
     )
-    return _asked(services, wanted, requests)
+    return _asked(access, services, wanted, requests)
 
 
 @ROUTER.get(
@@ -165,11 +166,14 @@ def show_discards(
     id: Number,  # noqa: A002 - the name in the path
 ) -> LetterRequestAnswer:
     """Return how many dead letters a worker has discarded so far."""
-    return LetterRequestAnswer.of(_found(access, services, id, LetterAction.DISCARD))
+    return _shown(access, _found(access, services, id, LetterAction.DISCARD))
 
 
 def _asked(
-    services: Services, wanted: LetterFilter | None, requests: list[LetterRequest]
+    access: Access,
+    services: Services,
+    wanted: LetterFilter | None,
+    requests: list[LetterRequest],
 ) -> LetterRequestsAnswer:
     by_reason: dict[str, int] = {}
     if wanted is not None:
@@ -179,8 +183,12 @@ def _asked(
     return LetterRequestsAnswer(
         matched=matched,
         by_reason=by_reason,
-        requests=[LetterRequestAnswer.of(one) for one in requests],
+        requests=[_shown(access, one) for one in requests],
     )
+
+
+def _shown(access: Access, request: LetterRequest) -> LetterRequestAnswer:
+    return LetterRequestAnswer.of(told_of_request(access, request))
 
 
 def _found(
