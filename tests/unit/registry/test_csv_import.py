@@ -26,6 +26,7 @@ KITCHEN = Device(
     zone="1er",
     interval_s=0.5,
     hardware_id="0x01",
+    labels={"floor": "2", "gateway": "gw-1"},
 )
 
 
@@ -63,8 +64,9 @@ def test_a_spreadsheets_file_is_read(
 ) -> None:
     header = separator.join(column.encode() for column in COLUMNS)
     cells = ["d-1", "elgazala", "tasmota", "Cuisine/1", '"Cuisine, été"', "A", "1er", "0.5", "0x01"]
+    cells.append('"floor = 2; gateway=gw-1;"')
     row = separator.join(cell.encode() for cell in cells)
-    path = written(tmp_path, start + ending.join([header, row, b"", separator * 8, b""]))
+    path = written(tmp_path, start + ending.join([header, row, b"", separator * 9, b""]))
     assert read_devices_csv(path) == [KITCHEN]
     with path.open(encoding="utf-8", newline="") as stream:
         assert read_devices_csv(stream) == [KITCHEN]
@@ -108,6 +110,28 @@ def test_every_mistake_is_told_with_file_line_and_column() -> None:
     assert told[8].endswith("name is longer than 200 characters; shorten it")
 
 
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("floor", "'floor' is no label; write name=value"),
+        ("=2", "'=2' is no label"),
+        ("floor=2;floor=3", "label 'floor' comes twice"),
+        ("Floor=2", "label name 'Floor' must be 1 to 64"),
+        ("floor=", "label floor must have a value"),
+        ("gateway=d-1", "label gateway names the device itself"),
+    ],
+)
+def test_a_label_that_cannot_be_right_is_told_with_its_place(cell: str, told: str) -> None:
+    [found] = mistakes(f"id,site,profile,labels\nd-1,elgazala,tasmota,{cell}\n")
+    assert found.startswith(f"f.csv, line 2, column labels: {told}")
+
+
+def test_a_value_of_a_label_may_hold_an_equals_sign() -> None:
+    content = "id,site,profile,labels\nd-1,elgazala,tasmota,rack=row=3\n"
+    [device] = parse_devices_csv(content, name="f.csv")
+    assert device.labels == {"rack": "row=3"}
+
+
 def test_at_most_twenty_mistakes_are_told_and_the_others_counted() -> None:
     told = mistakes("id,site,profile\n" + ",elgazala,tasmota\n" * 25)
     assert len(told) == 21
@@ -145,16 +169,28 @@ TEXT = st.text(
 ).map(str.strip)
 
 
+LABELS = st.dictionaries(
+    st.from_regex(r"[a-z0-9._-]{1,64}", fullmatch=True).filter(lambda name: name != "gateway"),
+    st.text(
+        st.characters(exclude_categories=["Cc", "Cs"], exclude_characters=";"),
+        min_size=1,
+        max_size=200,
+    ).filter(lambda value: value == value.strip()),
+    max_size=5,
+)
+
+
 @settings(max_examples=300, deadline=None)
-@example(external_id="a", name="one\rtwo", building="three\nfour", interval_s=None)
+@example(external_id="a", name="one\rtwo", building="three\nfour", interval_s=None, labels={})
 @given(
     external_id=TEXT.filter(bool),
     name=TEXT,
     building=TEXT,
     interval_s=st.none() | st.floats(min_value=1e-300, allow_infinity=False, allow_nan=False),
+    labels=LABELS,
 )
 def test_what_is_written_is_read_again(
-    external_id: str, name: str, building: str, interval_s: float | None
+    external_id: str, name: str, building: str, interval_s: float | None, labels: dict[str, str]
 ) -> None:
     device = Device(
         id="d-1",
@@ -164,6 +200,7 @@ def test_what_is_written_is_read_again(
         name=name,
         building=building,
         interval_s=interval_s,
+        labels=labels,
     )
     other = msgspec.structs.replace(KITCHEN, id="d-2", site="diamniadio")
     text = write_devices_csv([device, other])
