@@ -5,13 +5,14 @@ when a token names a key that is not known (a rotation), never more often than e
 While it does not answer, the keys that are known are good for `keys_kept_s`.
 
 Renewing keys that still serve happens in a thread that ends with it, so no request waits for a
-provider that is slow; only a token with an unknown key waits. One lock: one question at a time.
+provider that is slow; only a token with an unknown key waits, and few of those at once: others are
+told to come again. One lock: one question at a time.
 """
 
 from __future__ import annotations
 
 import ssl
-from threading import Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
 import httpx
@@ -28,6 +29,8 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 """Where a provider describes itself (OpenID Connect Discovery 1.0, section 4)."""
 _LARGEST = 1024 * 1024
 _OK = 200
+_WAITING = 8
+"""Requests that wait for the provider at once, at most; a fifth of the threads that serve."""
 
 
 class Provider:
@@ -45,6 +48,7 @@ class Provider:
         self._clock = clock
         self._outage = outage
         self._lock = Lock()
+        self._places = BoundedSemaphore(_WAITING)
         self._keys: KeySet | None = None
         self._asked_at_s: float | None = None
 
@@ -61,7 +65,7 @@ class Provider:
             if self._now_s() - keys.fetched_at_s >= self._settings.keys_age_s and self._may_ask():
                 Thread(target=self.renew, name="oidc-keys", daemon=True).start()
             return found
-        self.renew()
+        self._renew_for_one()
         keys = self._serving()
         found = None if keys is None else keys.find(kid, algorithm)
         if found is not None:
@@ -75,6 +79,21 @@ class Provider:
             f"the token is signed with a key ({str(kid)[:100]!r}, {algorithm}) that "
             f"{self._issuer} does not publish; log in again"
         )
+
+    def _renew_for_one(self) -> None:
+        """Ask for the keys while a request waits; not when too many wait for that already.
+
+        Each of them holds a thread, and the threads serve everybody.
+        """
+        if not self._places.acquire(blocking=False):
+            raise ProviderUnavailableError(
+                "the token is signed with a key that is not known yet, and many wait for the "
+                "identity provider to name its keys"
+            )
+        try:
+            self.renew()
+        finally:
+            self._places.release()
 
     def renew(self) -> None:
         """Ask for the keys, unless that was just done; what it cannot get, it keeps."""

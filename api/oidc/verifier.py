@@ -126,7 +126,7 @@ class OidcVerifier:
                 f"{settings.audience!r} (setting oidc.audience)"
             )
         client = claims.get("azp", claims.get("client_id"))
-        if self._clients and client not in self._clients:
+        if self._clients and not (isinstance(client, str) and client in self._clients):
             raise TokenClientError(
                 f"the token was given to the client {_shown(client)}; accepted are "
                 f"{', '.join(sorted(self._clients))} (settings oidc.client_id, oidc.clients)"

@@ -210,6 +210,15 @@ def test_only_the_clients_that_are_named_may_call(
     assert platform.ask(oidc.keys[0].sign(claims(oidc, azp="billing"))).status_code == 200
 
 
+@pytest.mark.parametrize("party", [["program"], {"program": 1}, 7, None])
+def test_a_party_that_is_no_text_is_not_among_the_clients(
+    oidc: OidcServer, platform_with: Callable[..., Platform], party: object
+) -> None:
+    platform = platform_with(issuer=oidc.issuer, grants=[LAB], clients=["program"])
+    token = oidc.keys[0].sign(claims(oidc) | {"azp": party})
+    assert code(platform.ask(token)) == "token_wrong_client"
+
+
 def test_without_a_provider_a_token_is_no_key(
     oidc: OidcServer, platform_with: Callable[..., Platform]
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -28,16 +28,22 @@ Answer = tuple[int, bytes]
 
 
 class Documents:
-    """A web server: `answers` says what stands at each path, `asked` what was asked for."""
+    """A web server: `answers` says what stands at each path, `asked` what was asked for.
+
+    It answers while `open` is set.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
+        self.open = Event()
+        self.open.set()
         documents = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 documents.asked.append(self.path)
+                documents.open.wait()
                 status, body = documents.answers.get(self.path, (404, b""))
                 self.send_response(status)
                 self.send_header("Location", "/keys")
@@ -111,6 +117,21 @@ def test_many_who_ask_for_an_unknown_key_at_once_ask_the_provider_once(
         clock.advance(10)
         assert set(pool.map(ask, range(40))) == {TokenKeyUnknownError}
     assert documents.asked == [WELL_KNOWN, "/keys"] * 2
+
+
+def test_a_provider_that_is_slow_holds_up_few_at_once(
+    documents: Documents, provider: Provider
+) -> None:
+    documents.open.clear()
+    with ThreadPoolExecutor(20) as pool:
+        asked = [pool.submit(provider.key, "first", "ES256") for _ in range(20)]
+        wait_until(lambda: sum(one.done() for one in asked) == 12, what="the others are told")
+        told = [one.exception() for one in asked if one.done()]
+        assert {type(error) for error in told} == {ProviderUnavailableError}
+        documents.open.set()
+        found = [one.result().key_id for one in asked if one.exception() is None]
+    assert found == ["first"] * 8
+    assert documents.asked == [WELL_KNOWN, "/keys"]
 
 
 def test_keys_that_are_old_are_renewed_while_they_serve(
