@@ -90,6 +90,11 @@ def test_two_devices_cannot_have_one_name_in_topics(world: World) -> None:
         ("interval_s", 1e300),
         ("interval_s", "often"),
         ("owner", "somebody"),
+        ("labels", {"gateway": "elg-env-002"}),
+        ("labels", {"gateway": "Not A Slug"}),
+        ("labels", {"floor": " 2"}),
+        ("labels", {f"n{number}": "x" for number in range(33)}),
+        ("labels", None),
     ],
 )
 def test_a_field_that_cannot_be_used_is_named(world: World, field: str, value: object) -> None:
@@ -116,6 +121,36 @@ def test_a_change_leaves_the_rest_as_it_is(world: World) -> None:
     assert (shown["name"], shown["building"], shown["interval_s"]) == ("Hall", "A", 60.0)
     world.client.request("PATCH", "/v1/devices/d-1", json={"interval_s": None})
     assert world.client.get("/v1/devices/d-1").json()["interval_s"] is None
+
+
+def test_labels_are_shown_and_a_change_takes_the_place_of_all_of_them(world: World) -> None:
+    labels = {"floor": "2", "gateway": "elg-gw-1"}
+    assert world.client.post("/v1/devices", {**NEW, "labels": labels}).json()["labels"] == labels
+    path = f"/v1/devices/{NEW['id']}"
+    assert world.client.get(path).json()["labels"] == labels
+    assert world.client.get("/v1/devices").json()["devices"][0]["labels"] == labels
+    world.client.request("PATCH", path, json={"name": "Library"})
+    assert world.client.get(path).json()["labels"] == labels
+    answer = world.client.request("PATCH", path, json={"labels": {"wing": "east"}})
+    assert answer.json()["labels"] == {"wing": "east"}
+    world.client.request("PATCH", path, json={"labels": {}})
+    assert world.client.get(path).json()["labels"] == {}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{"Floor": "2"}, {"floor": ""}, {"floor": "2;3"}, {"floor": "x" * 201}, {"floor": 2}, []],
+)
+def test_labels_that_cannot_be_used_are_refused(world: World, labels: object) -> None:
+    world.device("d-1")
+    for answer in (
+        world.client.post("/v1/devices", {**NEW, "labels": labels}),
+        world.client.request("PATCH", "/v1/devices/d-1", json={"labels": labels}),
+    ):
+        assert answer.status_code == 422
+        error = answer.json()["errors"][0]
+        assert error["parameter"].split(".")[0] == "labels"
+        assert error["location"] == "body"
 
 
 def test_what_decides_where_points_are_stored_cannot_be_changed(world: World) -> None:
