@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _NOTICE_S = (0.1, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
@@ -111,6 +113,69 @@ class DeliveryMetrics:
         )
 
 
+class LifecycleMetrics:
+    """Those of the lifecycle of alerts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open = Gauge(
+            "passerelle_alerts_open",
+            "Alerts by severity, class and state: firing, acknowledged, pending, incomplete.",
+            ["severity", "alarm_class", "state"],
+            registry=registry,
+        )
+        self.inhibited = Gauge(
+            "passerelle_alerts_inhibited",
+            "Open alerts that are not told because another one explains them.",
+            registry=registry,
+        )
+        self.silenced = Gauge(
+            "passerelle_alerts_silenced",
+            "Open alerts that a silence or a maintenance window mutes.",
+            registry=registry,
+        )
+        self.flapping = Gauge(
+            "passerelle_alerts_flapping",
+            "Alerts that change too often for each change to be told.",
+            registry=registry,
+        )
+        self.events = Counter(
+            "passerelle_alerts_events", "What happened to alerts, by kind.", ["kind"],
+            registry=registry,
+        )  # fmt: skip
+        self.notices = Counter(
+            "passerelle_alerts_notices", "Notices ordered, by occasion.", ["occasion"],
+            registry=registry,
+        )  # fmt: skip
+        self.turn_seconds = Histogram(
+            "passerelle_alerts_turn_seconds",
+            "Time of one transaction of the lifecycle.",
+            registry=registry,
+        )
+
+    def show(
+        self,
+        states: Mapping[tuple[str, str, str], int],
+        *,
+        inhibited: int,
+        silenced: int,
+        flapping: int,
+    ) -> None:
+        """Show how many alerts there are.
+
+        Args:
+            states: (severity, class, state) -> how many.
+            inhibited: see the metric, as the further ones.
+            silenced: likewise.
+            flapping: likewise.
+        """
+        self.open.clear()
+        for labels, count in states.items():
+            self.open.labels(*labels).set(count)
+        self.inhibited.set(inhibited)
+        self.silenced.set(silenced)
+        self.flapping.set(flapping)
+
+
 class AlertMetrics:
     """Those of alerting, stage by stage.
 
@@ -120,4 +185,5 @@ class AlertMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.evaluator = EvaluatorMetrics(registry)
+        self.lifecycle = LifecycleMetrics(registry)
         self.delivery = DeliveryMetrics(registry)

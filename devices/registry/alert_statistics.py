@@ -11,6 +11,7 @@ from devices.registry.alert_tables import alerts
 from devices.registry.text import storable
 
 DAY_NS = 86_400 * NS_PER_S
+_OVER = (AlertState.RESOLVED, AlertState.WITHDRAWN)
 _WATCH = ("rule", "alarm_class", "severity", "site", "building", "zone", "device", "quantity",
           "person")  # fmt: skip
 
@@ -79,6 +80,49 @@ class AlertStatistics(msgspec.Struct, frozen=True):
 
     counts: tuple[AlarmCount, ...]
     acknowledged: tuple[AcknowledgeDelay, ...]
+
+
+class AlertCounts(msgspec.Struct, frozen=True):
+    """How many alerts there are now.
+
+    Attributes:
+        states: (severity, class, state) -> how many are pending, incomplete, or go on.
+        inhibited: of those that go on, how many another one explains.
+        silenced: how many a silence mutes.
+        flapping: how many change too often; also of those that are over.
+    """
+
+    states: dict[tuple[str, str, str], int]
+    inhibited: int
+    silenced: int
+    flapping: int
+
+
+def count_alerts(connection: Connection) -> AlertCounts:
+    """Return how many alerts there are now."""
+    columns = alerts.c
+    there = [one.value for one in AlertState if one not in _OVER]
+    named = (columns.severity, columns.alarm_class, columns.state)
+    query = (
+        select(
+            *named,
+            func.count(),
+            func.sum(case((columns.cause != "", 1), else_=0)),
+            func.sum(case((columns.silence != "", 1), else_=0)),
+        )
+        .where(columns.state.in_(there))
+        .group_by(*named)
+    )
+    rows = connection.execute(query).all()
+    flapping = connection.execute(
+        select(func.count()).where(columns.next_ns.is_not(None), columns.flapping)
+    ).scalar_one()
+    return AlertCounts(
+        states={(row[0], row[1], row[2]): row[3] for row in rows},
+        inhibited=sum(row[4] for row in rows),
+        silenced=sum(row[5] for row in rows),
+        flapping=flapping,
+    )
 
 
 def statistics(

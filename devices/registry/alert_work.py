@@ -17,6 +17,7 @@ from devices.registry.alert_records import (
     OPEN_STATES,
     AlertEvent,
     AlertRecord,
+    AlertState,
     NoticeRecord,
     Silence,
 )
@@ -33,6 +34,7 @@ from devices.registry.notices import order
 from devices.registry.rows import insert_rows, upsert
 
 _OPEN = tuple(one.value for one in OPEN_STATES)
+_UNSURE = (AlertState.PENDING.value, AlertState.INCOMPLETE.value)
 _STANDING = (
     "id", "rule", "severity", "alarm_class", "site", "building", "zone", "device", "quantity",
     "person", "at_ns", "opened_ns", "cause", "silence",
@@ -78,6 +80,20 @@ class AlertWork:
         self.events: list[AlertEvent] = []
         self.notices: list[NoticeRecord] = []
         self.late: list[LateValue] = []
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to be written."""
+        return bool(
+            self._changed
+            or self._gone
+            or self._told
+            or self._untold
+            or self._grouped
+            or self.events
+            or self.notices
+            or self.late
+        )
 
     # --- alerts
 
@@ -137,6 +153,11 @@ class AlertWork:
         """Return every alert that goes on, whole."""
         self._take(alerts.c.state.in_(_OPEN))
         return [one for one in self._alerts.values() if one.state in _OPEN]
+
+    def unsure(self) -> list[AlertRecord]:
+        """Return what is pending or incomplete."""
+        self._take(alerts.c.state.in_(_UNSURE))
+        return [one for one in self._alerts.values() if one.state in _UNSURE]
 
     def due_alerts(self, now_ns: int) -> list[AlertRecord]:
         """Return those that have to be looked at by now."""
@@ -259,6 +280,13 @@ class AlertWork:
         self._groups[group.id] = group
         self._grouped.add(group.id)
         return group
+
+    def prune_groups(self, before_ns: int) -> None:
+        """Take groups away that wait for nothing and told nothing for long."""
+        columns = alert_groups.c
+        self._connection.execute(
+            delete(alert_groups).where(columns.due_ns.is_(None), columns.told_ns < before_ns)
+        )
 
     def _take_groups(self, which: ColumnElement[bool]) -> None:
         for row in self._connection.execute(select(alert_groups).where(which)).mappings():

@@ -10,13 +10,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, exists, or_, select
 
 from core.errors import NotFoundError
 from devices.registry.alert_records import OPEN_STATES, AlertEvent, AlertRecord
 from devices.registry.alert_rows import alert_record
-from devices.registry.alert_statistics import AlertStatistics, statistics
-from devices.registry.alert_tables import alert_checkpoints, alert_events, alert_late, alerts
+from devices.registry.alert_statistics import (
+    AlertCounts,
+    AlertStatistics,
+    count_alerts,
+    statistics,
+)
+from devices.registry.alert_tables import (
+    alert_checkpoints,
+    alert_events,
+    alert_groups,
+    alert_late,
+    alert_silences,
+    alert_tellings,
+    alerts,
+)
 from devices.registry.alert_telling import AlertCheckpoint, LateValue
 from devices.registry.alert_work import AlertWork
 from devices.registry.database import Database
@@ -178,6 +191,24 @@ class AlertRepository:
         """
         with self._database.read() as connection:
             return statistics(connection, since_ns, until_ns, sites=sites)
+
+    def counts(self) -> AlertCounts:
+        """Return how many alerts there are now."""
+        with self._database.read() as connection:
+            return count_alerts(connection)
+
+    def pressing(self, now_ns: int) -> tuple[bool, frozenset[str]]:
+        """Return whether the lifecycle has anything to do by now, and which silences count."""
+        due = or_(
+            exists().where(alert_groups.c.due_ns <= now_ns),
+            exists().where(alert_tellings.c.next_ns <= now_ns),
+            exists().where(alerts.c.next_ns <= now_ns),
+        )
+        columns = alert_silences.c
+        silences = select(columns.id).where(columns.start_ns <= now_ns, columns.end_ns > now_ns)
+        with self._database.read() as connection:
+            pressing = bool(connection.execute(select(due)).scalar())
+            return pressing, frozenset(connection.execute(silences).scalars())
 
     def checkpoint(self, name: str) -> AlertCheckpoint | None:
         """Return the state that was kept under a name, or None."""
