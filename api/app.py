@@ -19,6 +19,7 @@ from starlette.types import Lifespan
 from api.access.audit import Audit
 from api.access.audited import Audited
 from api.access.requires import authorized
+from api.alerting.rule_book import RuleBook
 from api.conditional import ConditionalRequests
 from api.dashboard.routes import dashboard_router
 from api.documentation import DESCRIPTION, TAGS, DocumentedApi
@@ -36,6 +37,12 @@ from api.problems import on_http_exception, on_passerelle_error, on_validation_e
 from api.rate_limits import POLICY_HEADER, STATE_HEADER, Buckets, RateLimits
 from api.readiness import Readiness
 from api.routes import (
+    alert_channels,
+    alert_explain,
+    alert_overrides,
+    alert_reports,
+    alert_rules,
+    alerts,
     assignments,
     completeness,
     dead_letters,
@@ -51,6 +58,7 @@ from api.routes import (
     me,
     quantities,
     readings,
+    silences,
     sites,
     snapshots,
     users,
@@ -96,6 +104,13 @@ _WITH_KEY = (
     value_counts,
     letter_requests,
     dead_letters,
+    alert_reports,
+    alerts,
+    alert_explain,
+    silences,
+    alert_rules,
+    alert_overrides,
+    alert_channels,
     metrics_route,
     me,
     users,
@@ -174,6 +189,7 @@ def create_app(
         live=hub,
         callers=Callers(verifier=verifier, tokens=tokens, guesses=guesses, audit=audit),
         audit=audit,
+        rules=RuleBook(registry),
     )
     app.router.routes.append(LIVE_SOCKET)
     _include_routes(app)
@@ -227,7 +243,14 @@ def _add_transport(app: DocumentedApi, settings: ApiSettings) -> None:
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["X-API-Key", "Authorization", "Content-Type", "If-None-Match", HEADER],
+            allow_headers=[
+                "X-API-Key",
+                "Authorization",
+                "Content-Type",
+                "If-Match",
+                "If-None-Match",
+                HEADER,
+            ],
             expose_headers=[
                 "ETag",
                 "Link",

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "snapshots", "description": "Queries that are frozen, for studies to cite."},
     {"name": "completeness", "description": "The ledger: every message accounted for."},
     {"name": "dead letters", "description": "What could not be stored, why, and its replay."},
+    {"name": "alerts", "description": "What is wrong, who was told; rules, silences, channels."},
     {"name": "access", "description": "Who may do what: you, users, keys, and the audit."},
     {"name": "health", "description": "Which part is down, and metrics."},
 ]

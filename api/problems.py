@@ -16,7 +16,12 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from core.errors import PasserelleError, QueryTooLargeError, StoreUnavailableError
+from core.errors import (
+    PasserelleError,
+    QueryTooLargeError,
+    RuleError,
+    StoreUnavailableError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -46,6 +51,8 @@ PROBLEMS: Mapping[str, ProblemType] = {
     "not_found": ProblemType(404, "There is no such thing"),
     "method_not_allowed": ProblemType(405, "The resource does not know this method"),
     "conflict": ProblemType(409, "It exists already, or is in another state"),
+    "precondition_failed": ProblemType(412, "It was changed meanwhile"),
+    "invalid_rule": ProblemType(422, "The alert rule cannot be used"),
     "idempotency_key_reused": ProblemType(422, "The idempotency key stands for another request"),
     "query_too_large": ProblemType(413, "The query asks for too much"),
     "body_too_large": ProblemType(413, "The request body is too large"),
@@ -80,6 +87,14 @@ class ParameterProblem(BaseModel):
     detail: str = Field(description="What is wrong, and what would be right.")
 
 
+class PlaceProblem(BaseModel):
+    """What is wrong at one place of a document that was sent (`invalid_rule`)."""
+
+    line: int = Field(description="Line of the document; 1 is the first.")
+    field: str = Field(description="Such as `when.threshold.above`; empty: the whole document.")
+    detail: str = Field(description="What is wrong there, and what would be right.")
+
+
 class Problem(BaseModel):
     """RFC 9457 problem details."""
 
@@ -88,8 +103,9 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What happened here, and what to do.")
     instance: str = Field(description="The path that was asked for.")
-    errors: list[ParameterProblem] = Field(
-        default_factory=list, description="The parameters that caused it."
+    errors: list[ParameterProblem | PlaceProblem] = Field(
+        default_factory=list,
+        description="The parameters that caused it, or the places in a document.",
     )
     hint: str | None = Field(None, description="A query that would fit (`query_too_large`).")
     reference: str | None = Field(
@@ -117,12 +133,33 @@ class InvalidParameterError(PasserelleError):
         return InvalidParameterError(self.errors[0].parameter, self.detail, location="body")
 
 
+class PreconditionFailedError(PasserelleError):
+    """What `If-Match` or `If-None-Match` expected is not so: somebody else changed it."""
+
+    code = "precondition_failed"
+
+
+class InvalidRuleError(PasserelleError):
+    """An alert rule that cannot be used.
+
+    Args:
+        error: what reading it said.
+    """
+
+    code = "invalid_rule"
+
+    def __init__(self, error: RuleError) -> None:
+        super().__init__(error.detail)
+        place = error.place
+        self.errors = [] if place is None else [PlaceProblem(**place._asdict())]
+
+
 def problem_response(
     code: str,
     detail: str,
     *,
     instance: str,
-    errors: Sequence[ParameterProblem] = (),
+    errors: Sequence[ParameterProblem | PlaceProblem] = (),
     hint: str | None = None,
     reference: str | None = None,
     headers: Mapping[str, str] | None = None,
@@ -160,7 +197,9 @@ async def on_passerelle_error(request: Request, error: Exception) -> Response:
         error.code,
         error.detail,
         instance=request.url.path,
-        errors=error.errors if isinstance(error, InvalidParameterError) else (),
+        errors=(
+            error.errors if isinstance(error, InvalidParameterError | InvalidRuleError) else ()
+        ),
         hint=error.hint if isinstance(error, QueryTooLargeError) else None,
         headers=headers,
     )

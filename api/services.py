@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.access.audit import Audit
 from api.access.store import Newest, PermittedNewest, PermittedStore
 from api.access.visibility import Access, access_of
+from api.alerting.rule_book import RuleBook
 from api.exports.orders import Orders
 from api.exports.streams import Streams
 from api.live.hub import Hub
@@ -40,7 +41,8 @@ class Services:
         orders: export jobs and snapshots; carried out while the application is served.
         live: what arrives, for readers of the live stream.
         callers: who a credential stands for.
-        audit: what is written down of who read, was refused, or changed what somebody may.
+        audit: what is written down of who read, was refused, or changed something.
+        rules: alert rules as they were parsed.
     """
 
     settings: Settings
@@ -56,6 +58,7 @@ class Services:
     live: Hub
     callers: Callers
     audit: Audit
+    rules: RuleBook
 
     def for_caller(self, access: Access) -> Services:
         """Return the same parts, reading no more than a caller may."""

@@ -48,8 +48,26 @@ def in_body(parameter: str) -> Iterator[None]:
         raise InvalidParameterError(parameter, error.detail, location="body") from None
 
 
-def note_change(request: Request, services: Services, detail: str, *, status: int = 200) -> None:
-    """Write down that rights were changed.
+def note_change(
+    request: Request,
+    services: Services,
+    detail: str,
+    *,
+    status: int = 200,
+    event: AuditEvent = AuditEvent.ACCESS,
+    permission: Permission = Permission.MANAGE_ACCESS,
+    sites: Iterable[str] = (),
+) -> None:
+    """Write down that something was changed.
+
+    Args:
+        request: that changed it.
+        services: where it is written.
+        detail: what, and why, one sentence.
+        status: of the answer.
+        event: what kind of change it is.
+        permission: what it needed.
+        sites: what it concerns.
 
     Raises:
         AuditUnavailableError: it cannot be written; the change stands.
@@ -57,13 +75,14 @@ def note_change(request: Request, services: Services, detail: str, *, status: in
     services.audit.write(
         AuditEntry(
             time_ns=0,
-            event=AuditEvent.ACCESS,
+            event=event,
             outcome=AuditOutcome.DONE,
             actor=actor_of(request.scope),
             method=request.method,
             route=getattr(request.scope.get("route"), "path", request.url.path),
             status=status,
-            permission=Permission.MANAGE_ACCESS.value,
+            permission=permission.value,
+            sites=tuple(sorted(sites)),
             detail=detail,
         )
     )

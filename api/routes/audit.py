@@ -40,7 +40,7 @@ def list_audit(
     *,
     event: Annotated[
         AuditEvent | None,
-        Query(description="Only this event: read, refused or access.", examples=["read"]),
+        Query(description="Only this event: read, refused, access or alert.", examples=["read"]),
     ] = None,
     actor: Annotated[
         str | None,

@@ -209,7 +209,7 @@ class AuditRow(Schema):
 
     id: int
     time: str
-    event: str = Field(description="`read`, `refused` or `access`.")
+    event: str = Field(description="`read`, `refused`, `access` or `alert`.")
     outcome: str = Field(
         description="`answered`, `begun`, `complete`, `failed`, `refused` or `done`."
     )
