@@ -235,7 +235,7 @@ def _zone(value: Any, path: Path) -> str:
     name = text(value, path, longest=64)
     try:
         ZoneInfo(name)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise RuleProblem(
             path, f"{name!r} is no time zone; one is named such as Africa/Dakar"
         ) from None

@@ -26,6 +26,7 @@ from core.clock import NS_PER_S
 
 BETWEEN_LANGUAGES = "\u2014 \u2014 \u2014"
 """The line between the text of one language and that of the other."""
+_OF_CHANNELS = ("told.test", "told.channel_down", "told.channel_up")
 _CHANGING = ("flapping", "steady")
 _MARKED = {
     Occasion.REMINDER: "mark.reminder",
@@ -136,8 +137,8 @@ def one_line(text: str) -> str:
 
 
 def _platform(notice: Notice, language: str, wording: Wording) -> Iterator[str]:
-    channel = channels_of(notice)
-    yield say(f"told.{notice.occasion}", language, otherwise=str(notice.occasion), channel=channel)
+    if (key := f"told.{notice.occasion}") in _OF_CHANNELS:
+        yield say(key, language, channel=channels_of(notice))
     if notice.occasion is Occasion.CHANNEL_DOWN and (error := notice.facts.get("error")):
         yield say("line.error", language, value=error)
     for view in notice.alerts:
