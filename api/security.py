@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import OrderedDict
 from threading import Lock
@@ -153,25 +152,28 @@ class Callers:
             ProviderUnavailableError: it cannot be told.
             RegistryUnavailableError: the registry cannot be asked.
         """
-        if (
-            self._guesses is not None
-            and self._guesses.wait_s(address)
-            and not self._verifier.was_good(plain)
-        ):
-            return None
+        forged = True
         if self._tokens is not None and _is_token(plain):
-            with contextlib.suppress(TokenRefusedError):
+            try:
                 return self._tokens.principal(plain)
-        elif _plausible(plain):
+            except TokenRefusedError as error:
+                forged = error.forged
+        elif self._over(address) and not self._verifier.was_good(plain):
+            return None
+        if _plausible(plain):
             key = self._verifier.verify(plain)
             if key is not None:
                 return principal_of_key(key)
-        if self._guesses is not None:
+        if forged and self._guesses is not None:
             self._guesses.take(address)
         self._audit.refused_unknown(
             address=address, key=_public_part(plain), route="/v1/live", detail="not let in"
         )
         return None
+
+    def _over(self, address: str) -> bool:
+        """Tell whether an address sent as many wrong keys as it may."""
+        return self._guesses is not None and self._guesses.wait_s(address) > 0
 
 
 class Authentication:

@@ -155,7 +155,7 @@ class SettledColumns:
         keeps = self._most_bytes > 0 and 0 <= start_ns < settled_ns
         position = _hour_ns(start_ns) if keeps else start_ns
         keeps = keeps and (min(end_ns, settled_ns) - position) // NS_PER_HOUR <= _MOST_HOURS
-        turn = self._refreshed() if keeps else 0
+        state = self._refreshed() if keeps else (0, 0)
         parts: list[list[Column]] = [[] for _ in series]
         found = 0
         while position < end_ns and found <= limit + len(series):
@@ -173,7 +173,7 @@ class SettledColumns:
                 upto_ns = min(one.upto_ns for one in reads)
                 columns = [one.column.between(position, upto_ns) for one in reads]
                 if keeps:
-                    self._keep(columns, position, min(upto_ns, settled_ns), turn=turn)
+                    self._keep(columns, position, min(upto_ns, settled_ns), state=state)
             for some, one in zip(parts, columns, strict=True):
                 part = (
                     one.between(start_ns, end_ns)
@@ -185,12 +185,12 @@ class SettledColumns:
             position = upto_ns
         return [joined(one, some) for one, some in zip(series, parts, strict=True)]
 
-    def _refreshed(self) -> int:
-        """Drop what is not true any more; return the turn up to which that was done."""
+    def _refreshed(self) -> tuple[int, int]:
+        """Drop what is not true any more; return `turn` and `anew` up to which that was done."""
         now_s = self._clock.monotonic_s()
         with self._lock:
             if self._asked_s is not None and now_s - self._asked_s < FRESH_S:
-                return self._turn
+                return self._turn, self._anew
             late = self._changes.late(after_turn=self._turn)
             if late.anew != self._anew or late.turn < self._turn:
                 self._kept.clear()
@@ -202,7 +202,7 @@ class SettledColumns:
                 ]:
                     self._forget(key)
             self._turn, self._anew, self._asked_s = late.turn, late.anew, now_s
-            return self._turn
+            return self._turn, self._anew
 
     def _at_hand(self, series: Sequence[SeriesKey], hour_ns: int) -> list[Column]:
         """Return an hour of every series, or nothing where it is not kept of each."""
@@ -233,12 +233,14 @@ class SettledColumns:
             return None
         return kept
 
-    def _keep(self, columns: Sequence[Column], start_ns: int, end_ns: int, *, turn: int) -> None:
+    def _keep(
+        self, columns: Sequence[Column], start_ns: int, end_ns: int, *, state: tuple[int, int]
+    ) -> None:
         """Keep the whole hours of a range that was read, if nothing was told of meanwhile."""
         read_s = self._clock.monotonic_s()
         first_ns = -(-start_ns // NS_PER_HOUR) * NS_PER_HOUR
         with self._lock:
-            if turn != self._turn:
+            if state != (self._turn, self._anew):
                 return
             for one in columns:
                 for hour_ns in range(first_ns, end_ns - NS_PER_HOUR + 1, NS_PER_HOUR):

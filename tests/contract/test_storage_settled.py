@@ -178,8 +178,9 @@ def test_nothing_is_kept_when_nobody_knows_what_changed(filled: Store) -> None:
     assert len(place.readings(question)) == before + 1
 
 
+@pytest.mark.parametrize("by_name", [True, False])
 def test_what_was_read_while_a_late_value_came_is_not_kept(
-    filled: Store, monkeypatch: pytest.MonkeyPatch
+    filled: Store, monkeypatch: pytest.MonkeyPatch, *, by_name: bool
 ) -> None:
     if not isinstance(filled, ColumnReader):
         assert Place(filled).columns.kept_bytes() == 0
@@ -192,7 +193,10 @@ def test_what_was_read_while_a_late_value_came_is_not_kept(
         monkeypatch.undo()
         found = read(*arguments, **named)  # type: ignore[arg-type]
         stored(filled, [point(START + 90 * NS_PER_S, 99.0)])
-        place.told.tell(THERMO)
+        if by_name:
+            place.told.tell(THERMO)
+        else:
+            place.told.anew += 1
         place.clock.advance(FRESH_S)
         place.readings(asked(START + 6 * HOUR, START + 7 * HOUR))  # another request asks meanwhile
         return found

@@ -49,6 +49,7 @@ class Platform:
             metrics=Metrics(),
             clock=self.clock,
         )
+        self.app = app
         self._runner = asyncio.Runner()
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://passerelle.test"
@@ -303,6 +304,20 @@ def test_forged_tokens_count_as_guesses_of_their_address_and_good_ones_go_on(
     assert platform.ask(oidc.program_token()).status_code == 200
     expired = oidc.keys[0].sign(claims(oidc, exp=int(time.time()) - HOUR))
     assert platform.ask(expired).status_code == 401
+
+
+def test_who_looks_on_with_a_good_token_goes_on_beside_somebody_who_guesses(
+    oidc: OidcServer, platform_with: Callable[..., Platform]
+) -> None:
+    callers = platform_with(issuer=oidc.issuer).app.state.services.callers
+    for _ in range(61):
+        assert callers.identify(tampered(oidc), address="10.0.0.7") is None
+        assert callers.identify("psl_0123456789ab_" + "0" * 64, address="10.0.0.7") is None
+    assert callers.identify(oidc.program_token(), address="10.0.0.7") is not None
+    expired = oidc.keys[0].sign(claims(oidc, exp=int(time.time()) - HOUR))
+    for _ in range(61):
+        assert callers.identify(expired, address="10.0.0.8") is None
+    assert callers.identify(oidc.program_token(), address="10.0.0.8") is not None
 
 
 def late() -> int:
