@@ -46,6 +46,44 @@ def test_a_device_is_added_listed_and_shown(site: Site) -> None:
     )
 
 
+def test_labels_of_a_device_are_set_found_and_taken_away(site: Site) -> None:
+    site.command(
+        "devices", "add", "thermo-1", "--site", "elgazala", "--profile", "passerelle",
+        "--label", "floor=2", "--label", "gateway=gw-1",
+    )  # fmt: skip
+    site.command("devices", "add", "thermo-2", "--site", "elgazala", "--profile", "passerelle")
+    listed = site.command("devices", "list", "--label", "floor=2", "--json")
+    assert [msgspec.json.decode(line)["id"] for line in listed.splitlines()] == ["thermo-1"]
+    told = site.command(
+        "devices", "update", "thermo-1", "--label", "floor=", "--label", "wing=east",
+        "--interval", "30",
+    )  # fmt: skip
+    assert told == "device thermo-1: interval_s, labels changed\n"
+    assert "gateway=gw-1;wing=east" in site.command("devices", "show", "thermo-1")
+    assert site.command("devices", "update", "thermo-1", "--interval", "30") == "nothing changed\n"
+    assert "'floor' is no label" in fails(site, "devices", "update", "thermo-1", "--label", "floor")
+
+
+def test_a_device_is_given_to_a_person_and_taken_back(site: Site) -> None:
+    site.command("devices", "add", "watch-1", "--site", "elgazala", "--profile", "passerelle")
+    told = site.command("devices", "assign", "watch-1", "p-1", "--from", "2026-01-01")
+    assert told == "device watch-1 is with p-1 from 2026-01-01T00:00:00Z until further notice\n"
+    assert "end that first" in fails(site, "devices", "assign", "watch-1", "p-2", code=1)
+    told = site.command("devices", "unassign", "watch-1", "--at", "2026-01-02")
+    assert told == "device watch-1 was with p-1 until 2026-01-02T00:00:00Z\n"
+    assert "with nobody at" in fails(site, "devices", "unassign", "watch-1", code=1)
+    site.command("devices", "assign", "watch-1", "p-2", "--from", "2026-01-03")
+    at = site.command("devices", "assignments", "--at", "2026-01-01T12:00:00Z", "--json")
+    assert [msgspec.json.decode(line)["person"] for line in at.splitlines()] == ["p-1"]
+    assert "2 assignments" in site.command("devices", "assignments", "--device", "watch-1")
+    assert "0 assignments" in site.command("devices", "assignments", "--site", "diamniadio")
+    audited = site.command("audit", "list", "--json").splitlines()
+    routes = [msgspec.json.decode(line)["route"] for line in audited]
+    assert routes.count("devices assign") == 2
+    assert routes.count("devices unassign") == 1
+    assert routes.count("devices assignments") == 2
+
+
 def test_an_import_with_a_mistake_imports_nothing_and_names_the_line(site: Site) -> None:
     csv = site.directory / "devices.csv"
     csv.write_text("id,site,profile\ngood-1,elgazala,tasmota\nBad Name,elgazala,tasmota\n")
