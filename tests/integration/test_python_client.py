@@ -456,6 +456,38 @@ def test_a_live_stream_goes_on_after_a_broken_line(clients: Clients) -> None:
     assert seen == [None, "a-2"]
 
 
+def test_a_live_stream_that_went_on_for_long_goes_on_after_a_broken_line(clients: Clients) -> None:
+    """Patience counts from the last sign of life, not from when the stream began."""
+    told = b"id: a-1\nevent: hello\ndata: {}\n\n"
+    end = b'event: end\ndata: {"reason":"time"}\n\n'
+    asked: list[str] = []
+    broken = threading.Event()
+
+    def answer(_method: str, path: str, _headers: Mapping[str, str]) -> Said:
+        asked.append(path)
+        if len(asked) == 1:
+            return Said(200, told, missing=5)
+        broken.wait(0.5)  # longer than anybody is patient
+        return Said(200, told, missing=5) if len(asked) < 4 else Said(200, end)
+
+    retry = Retry(tries=3, first_s=0.001, most_s=0.01, deadline_s=0.4)
+    with scripted(answer) as (url, _):
+        found = clients.new(url, "k", retry)("live", seconds=3000)
+    assert [event["type"] for event in found] == ["hello"] * 3
+    left = [float(path.partition("seconds=")[2]) for path in asked]
+    assert left == sorted(left, reverse=True)
+    assert 2990 < left[-1] < left[0] <= 3000
+
+
+def test_a_live_stream_says_that_its_key_is_good_no_more(clients: Clients) -> None:
+    said = b'event: hello\ndata: {}\n\nevent: end\ndata: {"reason":"refused"}\n\n'
+    with (
+        scripted(lambda *_: Said(200, said)) as (url, _),
+        pytest.raises(passerelle.UnauthorizedError),
+    ):
+        clients.new(url, "k")("live")
+
+
 def test_both_clients_are_the_same() -> None:
     spec = importlib.util.spec_from_file_location("unasync", CLIENT / "unasync.py")
     assert spec is not None

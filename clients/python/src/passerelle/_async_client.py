@@ -365,31 +365,30 @@ class AsyncClient:
             quantities: only of these quantities.
             zone: IANA zone of instants; default UTC.
             seconds: end after so long; default: never.
+
+        Raises:
+            UnauthorizedError: the key is not good, or not any more.
+            UnavailableError: the platform did not answer, for all tries since it last did.
         """
-        query = query_of(
-            site=site, devices=devices, quantities=quantities, zone=zone, seconds=seconds
-        )
-        events = Events()
-        tried = 0
+        query = query_of(site=site, devices=devices, quantities=quantities, zone=zone)
+        events = Events(seconds=seconds)
+        tried, began_s = 0, time.monotonic()
         while True:
-            began_s = time.monotonic()
             try:
                 async with self._http.stream(
-                    "GET", "/v1/live", params=query, headers=events.headers
+                    "GET", "/v1/live", params={**query, **events.query}, headers=events.headers
                 ) as answer:
                     if not answer.is_success:
                         content = await answer.aread()
                         checked(Response(answer.status_code, dict(answer.headers), content))
                     events.begin()
                     async for line in answer.aiter_lines():
-                        event = events.line(line)
-                        if event is None:
-                            continue
-                        if event["type"] == "end" and event["reason"] != "stopping":
-                            return
-                        if event["type"] != "end":
-                            tried = 0
+                        if not line:  # something came whole, or a sign of life
+                            tried, began_s = 0, time.monotonic()
+                        if (event := events.line(line)) is not None:
                             yield event
+                if events.over:
+                    return
             except (httpx.TransportError, UnavailableError) as error:
                 lost: Exception = error
             else:
