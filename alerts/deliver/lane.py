@@ -215,6 +215,10 @@ class Lane:
             except RegistryUnavailableError:
                 if self._stop.wait(_AGAIN_S):
                     raise
+            except ConflictError as error:
+                # It was taken for dead while it went on, and is repeated: too late to say more.
+                _log.warning("attempt_overtaken", channel=self.spec.name, reason=error.detail)
+                return
             else:
                 return
 

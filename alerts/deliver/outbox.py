@@ -20,6 +20,7 @@ from typing import Protocol
 from alerts.deliver.channel import Channel
 from alerts.deliver.channels import channel_of
 from alerts.deliver.lane import BATCH, Lane, OnChannel
+from alerts.deliver.lane_thread import AWAY_S, LaneThread
 from alerts.deliver.site_states import SiteState, site_states
 from alerts.deliver.spec import ChannelKind, ChannelSpec
 from alerts.model import Notice, Occasion
@@ -33,11 +34,8 @@ from devices.registry.errors import LeaseLostError, RegistryUnavailableError
 
 POLL_S = 0.5
 """How often it looks for notices that nobody told it of, seconds."""
-STATE_S = 5.0
-"""How often the state of sites is looked up, for channels that show it, seconds."""
 STOP_S = 5.0
 """How long `stop` waits for deliveries that are under way, seconds."""
-_AWAY_S = 2.0
 _log = logger("alerts.deliver")
 
 
@@ -90,7 +88,7 @@ class Outbox:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._outage = Outage(_log, "outbox_registry")
-        self._threads: dict[str, _LaneThread] = {}
+        self._threads: dict[str, LaneThread] = {}
         self._thread: threading.Thread | None = None
         self.lease_lost = False
         """True once another process was found to deliver; nothing more is done."""
@@ -124,7 +122,7 @@ class Outbox:
         deadline_s = time.monotonic() + STOP_S
         threads = [self._thread, *self._threads.values()]
         for thread in threads:
-            if isinstance(thread, _LaneThread):
+            if isinstance(thread, LaneThread):
                 thread.wake()
         for thread in threads:
             if thread is not None:
@@ -200,9 +198,12 @@ class Outbox:
                 self._outage.up()
             except RegistryUnavailableError as error:
                 self._outage.down(error.detail)
-                wait_s = _AWAY_S
+                wait_s = AWAY_S
             except LeaseLostError as error:
                 self._lose(error)
+            except Exception:  # noqa: BLE001 - a defect must not silence every channel
+                _log.exception("outbox_defect")
+                wait_s = AWAY_S
             self._news.wait(wait_s)
 
     def _look(self) -> set[str]:
@@ -234,7 +235,7 @@ class Outbox:
                 if name in due:
                     self._threads[name].wake()
             elif name in due or shows:
-                thread = _LaneThread(lane, stop=self._stop, shows=shows, on_lost=self._lose)
+                thread = LaneThread(lane, stop=self._stop, shows=shows, on_lost=self._lose)
                 self._threads[name] = thread
                 thread.start()
 
@@ -247,45 +248,6 @@ class Outbox:
 
 
 _EVER_NS = 2**63 - 1
-
-
-class _LaneThread(threading.Thread):
-    """Delivers what one channel has, whenever it is woken."""
-
-    def __init__(
-        self,
-        lane: Lane,
-        *,
-        stop: threading.Event,
-        shows: bool,
-        on_lost: Callable[[LeaseLostError], None],
-    ) -> None:
-        super().__init__(name=f"alerts-{lane.spec.name}", daemon=True)
-        self._lane = lane
-        self._ended = stop
-        self._shows = shows
-        self._on_lost = on_lost
-        self._news = threading.Event()
-        self._news.set()
-
-    def wake(self) -> None:
-        """Say that something is due."""
-        self._news.set()
-
-    def run(self) -> None:
-        """Deliver until it has to stop; what the registry could not say is asked again later."""
-        while not self._ended.is_set():
-            self._news.wait(STATE_S)
-            self._news.clear()
-            try:
-                if not self._ended.is_set():
-                    self._lane.deliver_due()
-                if self._shows and not self._ended.is_set():
-                    self._lane.show_state()
-            except RegistryUnavailableError:
-                self._ended.wait(_AWAY_S)
-            except LeaseLostError as error:
-                self._on_lost(error)
 
 
 def test_notice(channel: str, *, now_ns: int) -> Notice:
