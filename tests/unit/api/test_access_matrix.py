@@ -13,10 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from alerts.lifecycle import people
 from core.access import EVERYTHING, Domain, Grant, Role
 from core.clock import NS_PER_S, hour_of
+from core.errors import NotFoundError
 from core.reading import Point
 from devices.registry import DeadLetter, DeadLetterState, Device, LedgerRow, LetterAction
+from devices.registry.alert_records import AlertRecord, AlertState
 from tests.unit.api.world import NOW_NS, PROFILE, Caller, World
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "access.md").read_text()
@@ -140,6 +143,59 @@ class Stage:
         )
         return made.id
 
+    def rule(self, site: str, domain: Domain) -> str:
+        """Return a rule of a site about a domain, one for all."""
+        name = f"{site[:3]}-{domain.value}-rule"
+        try:
+            self.world.registry.rules.get(name)
+        except NotFoundError:
+            source = rule_text(name, site, domain)
+            self.world.registry.rules.put(name, source, author="tests", reason="a test")
+        return name
+
+    def new_rule(self, site: str, domain: Domain) -> str:
+        """Return a rule of a site about a domain that has an override, a new one each time."""
+        name = f"{site[:3]}-rule-{next(self.number)}"
+        source = rule_text(name, site, domain) + OVERRIDE.format(device=self.device(site, domain))
+        self.world.registry.rules.put(name, source, author="tests", reason="a test")
+        return name
+
+    def alert(self, site: str, domain: Domain, state: AlertState = AlertState.FIRING) -> str:
+        """Return an alert of a site about a domain, a new one each time."""
+        taken = state is AlertState.ACKNOWLEDGED
+        record = AlertRecord(
+            id=f"{site[:3]}{next(self.number):08d}",
+            rule=self.rule(site, domain),
+            version=1,
+            title='{"en": "A title", "fr": "Un titre"}',
+            severity="warning",
+            alarm_class="measured",
+            site=site,
+            device=self.device(site, domain),
+            state=state,
+            at_ns=NOW_NS,
+            since_ns=NOW_NS,
+            opened_ns=NOW_NS,
+            acknowledged_ns=NOW_NS if taken else None,
+            acknowledged_by="tests" if taken else "",
+        )
+        with self.world.registry.alerts.work() as work:
+            work.put(record)
+        return record.id
+
+    def silence(self, site: str, domain: Domain) -> str:
+        """Return a silence at a site about a domain, a new one each time."""
+        match = {"site": [site], "rule": [self.rule(site, domain)]}
+        made = people.silence(
+            self.world.registry,
+            match,
+            by="tests",
+            reason="a test",
+            until_ns=NOW_NS + 3600 * NS_PER_S,
+            now_ns=NOW_NS,
+        )
+        return made.id
+
     def exported(self, kind: str, site: str, domain: Domain) -> str:
         """Return an export job or a snapshot of a site, one for all."""
         order = {"devices": [self.device(site, domain)], "quantities": [QUANTITY[domain]]}
@@ -149,6 +205,34 @@ class Stage:
         answer = self.admin.post(f"/v1/{kind}", body)
         assert answer.status_code < 300, answer.text
         return str(answer.json()["id"])
+
+
+OVERRIDE = """\
+overrides:
+- device: {device}
+  set: {{threshold: {{above: 140}}}}
+  author: tests
+  reason: a test
+  expires: 2030-01-01
+"""
+NEW_OVERRIDE = {"set": {"threshold": {"above": 150}}, "reason": "a test", "expires": "2030-01-01"}
+
+
+def rule_text(name: str, site: str, domain: Domain) -> str:
+    """Return a rule about a domain at a site."""
+    when = f"{{threshold: {{quantity: {QUANTITY[domain]}, above: 130}}}}"
+    return f"rule: {name}\ntitle: {{en: A, fr: B}}\nselect: {{site: {site}}}\nwhen: {when}\n"
+
+
+def _rule_order(stage: Stage, site: str, domain: Domain) -> Ask:
+    name = f"{site[:3]}-put-{next(stage.number)}"
+    order = {"source": rule_text(name, site, domain), "reason": "a test"}
+    return Ask(f"/v1/alert-rules/{name}", order)
+
+
+def _silence(stage: Stage, site: str, domain: Domain) -> dict[str, Any]:
+    match = {"site": [site], "rule": [stage.rule(site, domain)]}
+    return {"match": match, "reason": "a test", "end": "now+1h"}
 
 
 def _values(stage: Stage, site: str, domain: Domain) -> str:
@@ -279,6 +363,71 @@ ASKS: Mapping[tuple[str, str], Callable[[Stage, str, Domain], Ask]] = {
     ("GET", "/v1/replays/{id}"): lambda stage, site, _: Ask(
         f"/v1/replays/{stage.request(site, LetterAction.REPLAY)}"
     ),
+    ("GET", "/v1/alerts"): lambda _, __, ___: Ask("/v1/alerts"),
+    ("GET", "/v1/alerts/late"): lambda _, __, ___: Ask("/v1/alerts/late"),
+    ("GET", "/v1/alerts/statistics"): lambda _, __, ___: Ask("/v1/alerts/statistics"),
+    ("GET", "/v1/alerts/{id}"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain)}"
+    ),
+    ("GET", "/v1/alerts/{id}/history"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain)}/history"
+    ),
+    ("GET", "/v1/alerts/{id}/notices"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain)}/notices"
+    ),
+    ("GET", "/v1/alerts/{id}/explain"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain)}/explain"
+    ),
+    ("POST", "/v1/alerts/{id}/acknowledge"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain)}/acknowledge", {"note": "a test"}
+    ),
+    ("POST", "/v1/alerts/{id}/unacknowledge"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain, AlertState.ACKNOWLEDGED)}/unacknowledge", {}
+    ),
+    ("POST", "/v1/alerts/{id}/silence"): lambda stage, site, domain: Ask(
+        f"/v1/alerts/{stage.alert(site, domain)}/silence", {"for": "1h", "reason": "a test"}
+    ),
+    ("GET", "/v1/silences"): lambda _, __, ___: Ask("/v1/silences"),
+    ("POST", "/v1/silences"): lambda stage, site, domain: Ask(
+        "/v1/silences", _silence(stage, site, domain)
+    ),
+    ("GET", "/v1/silences/{id}"): lambda stage, site, domain: Ask(
+        f"/v1/silences/{stage.silence(site, domain)}"
+    ),
+    ("POST", "/v1/silences/{id}/end"): lambda stage, site, domain: Ask(
+        f"/v1/silences/{stage.silence(site, domain)}/end", {}
+    ),
+    ("GET", "/v1/alert-rules"): lambda _, __, ___: Ask("/v1/alert-rules"),
+    ("POST", "/v1/alert-rules/check"): lambda _, site, domain: Ask(
+        "/v1/alert-rules/check", {"source": rule_text("a-rule", site, domain)}
+    ),
+    ("GET", "/v1/alert-rules/{name}"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.rule(site, domain)}"
+    ),
+    ("PUT", "/v1/alert-rules/{name}"): _rule_order,
+    ("DELETE", "/v1/alert-rules/{name}"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.new_rule(site, domain)}?reason=a+test"
+    ),
+    ("GET", "/v1/alert-rules/{name}/versions"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.rule(site, domain)}/versions"
+    ),
+    ("POST", "/v1/alert-rules/{name}/enable"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.new_rule(site, domain)}/enable", {"reason": "a test"}
+    ),
+    ("POST", "/v1/alert-rules/{name}/disable"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.new_rule(site, domain)}/disable", {"reason": "a test"}
+    ),
+    ("POST", "/v1/alert-rules/{name}/overrides"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.new_rule(site, domain)}/overrides",
+        {"device": stage.device(site, domain), **NEW_OVERRIDE},
+    ),
+    ("DELETE", "/v1/alert-rules/{name}/overrides/{number}"): lambda stage, site, domain: Ask(
+        f"/v1/alert-rules/{stage.new_rule(site, domain)}/overrides/1?reason=a+test"
+    ),
+    ("GET", "/v1/alert-channels"): lambda _, __, ___: Ask("/v1/alert-channels"),
+    ("POST", "/v1/alert-channels/{name}/test"): lambda _, __, ___: Ask(
+        "/v1/alert-channels/mqtt/test", {}
+    ),
     ("GET", "/metrics"): lambda _, __, ___: Ask("/metrics"),
     ("GET", "/v1/users"): lambda _, __, ___: Ask("/v1/users"),
     ("POST", "/v1/users"): lambda stage, _, __: Ask(
@@ -308,6 +457,12 @@ WITHOUT_SITE = {
     ("GET", "/v1/exports/jobs"),
     ("GET", "/v1/snapshots"),
     ("GET", "/v1/dead-letters/summary"),
+    ("GET", "/v1/alerts"),
+    ("GET", "/v1/alerts/late"),
+    ("GET", "/v1/alerts/statistics"),
+    ("GET", "/v1/silences"),
+    ("GET", "/v1/alert-rules"),
+    ("POST", "/v1/alert-rules/check"),
 }
 """Lists that hold what the caller may know of: they answer whoever has the right anywhere."""
 
@@ -318,6 +473,7 @@ def expected(cell: str, grant: Grant, domain: Domain, route: tuple[str, str]) ->
     covered = (
         domain is not Domain.HEALTH if grant.domain is None else grant.domain is domain
     ) or route in WITHOUT_SITE
+    healthy = domain is not Domain.HEALTH or grant.domain is domain or route in WITHOUT_SITE
     return {
         "yes": True,
         "site": here,
@@ -325,6 +481,8 @@ def expected(cell: str, grant: Grant, domain: Domain, route: tuple[str, str]) ->
         "health": here and grant.domain is Domain.HEALTH,
         "whole site": here and grant.domain is None,
         "whole site, health": False,  # no grant is both; see the test of two grants
+        "site/health": here and healthy,
+        "whole site/health": here and grant.domain is None and healthy,
         "platform": grant.site is None and grant.domain is None,
         "no": False,
     }[cell]
