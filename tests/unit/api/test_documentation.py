@@ -8,6 +8,11 @@ import pytest
 from api.problems import PROBLEMS
 from api.schemas import (
     Schema,
+    alert_channels,
+    alert_explain,
+    alert_rules,
+    alert_statistics,
+    alerts,
     assignments,
     completeness,
     dead_letters,
