@@ -22,13 +22,15 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 _SCRIPTS = """
-    axes catalogue chart client connection device devices elements gate health language latest
-    letters main numbers refresh series session sites times view
+    acts alert alerting alerts axes catalogue chart client connection device devices elements gate
+    health language latest letters main names noise numbers order overlays pages place refresh rules
+    series session silences sites times told view why wording
 """
 
 FILES = {
     "/": "index.html",
     "/dashboard/style.css": "style.css",
+    "/dashboard/alerts.css": "alerts.css",
     "/dashboard/icon.svg": "icon.svg",
     "/dashboard/locales/en.json": "locales/en.json",
     "/dashboard/locales/fr.json": "locales/fr.json",

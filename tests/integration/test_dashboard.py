@@ -208,14 +208,14 @@ def test_another_range_and_quantity_can_be_chosen_and_stand_in_the_address(reade
     one = reader()
     one.open(device="elg-door-001")
     page = one.page
-    page.get_by_text("1 h", exact=True).click()
+    page.locator("#device-range").get_by_text("1 h").click()
     expect(page.locator("figcaption")).to_contain_text("every value as it was measured")
     expect(page.locator(".plot .value text")).to_have_text(["no", "yes"])
     page.locator("tr[data-device=elg-env-001]").click()
     device_panel(page)
     page.locator("#device-quantity").select_option("relative_humidity")
     expect(page.locator(".plot .lone")).to_have_count(1)
-    page.get_by_text("7 d", exact=True).click()
+    page.locator("#device-range").get_by_text("7 d").click()
     expect(page.locator("figcaption")).to_contain_text("mean of every 30")
     for choice in ("device=elg-env-001", "quantity=relative_humidity", "range=7d"):
         assert choice in page.url

@@ -4,6 +4,7 @@ import { timeMarks, valueAxis } from "./axes.js";
 import { element, setAttribute, setText, svg } from "./elements.js";
 import { t } from "./language.js";
 import { numberText, unitText, valueText } from "./numbers.js";
+import { decidedShapes, limitShapes, reach, spanShapes } from "./overlays.js";
 import { clockTime, DAY, dayMonth, hourMinute, inZone } from "./times.js";
 
 const HEIGHT = 270;
@@ -14,6 +15,8 @@ const MARK_ROOM = 64;
 const DIGIT_WIDTH = 7.2;
 const DOT_BELOW = 90;
 
+let charts = 0;
+
 export class Chart {
   #plot;
   #scrub;
@@ -22,6 +25,7 @@ export class Chart {
   #scale = null;
   #cursor = null;
   #picked = null;
+  #hatch = `hatch-${(charts += 1)}`;
 
   /**
    * @param plot where the drawing goes.
@@ -41,7 +45,10 @@ export class Chart {
     scrub.addEventListener("blur", () => this.#pick(null));
   }
 
-  /** Show `{series, quantity, zone}` (see `series.js`); null: nothing. */
+  /**
+   * Show `{series, quantity, zone, overlay}` (see `series.js`, `overlays.js`); null: nothing.
+   * `overlay` may be left out.
+   */
   show(shown) {
     const follows = this.#scrub.value === this.#scrub.max;
     this.#shown = shown;
@@ -63,23 +70,28 @@ export class Chart {
       this.#pick(null);
       return;
     }
-    const { series, quantity } = this.#shown;
-    const axis = axisOf(series.points, quantity);
+    const { series, quantity, overlay = null } = this.#shown;
+    const axis = axisOf(series.points, quantity, reach(overlay));
     const labels = axis.marks.map((value) => markText(value, axis, quantity));
     const left = 12 + Math.max(...labels.map((label) => label.length)) * DIGIT_WIDTH;
     const x = (ms) => left + ((ms - series.from) / (series.to - series.from)) * (width - left - RIGHT);
     const y = (value) =>
       HEIGHT - BOTTOM - ((value - axis.low) / (axis.high - axis.low)) * (HEIGHT - TOP - BOTTOM);
     this.#scale = { x, y };
+    const range = { from: series.from, to: series.to };
+    const box = { x, y, ...range, left, right: width - RIGHT, top: TOP, bottom: HEIGHT - BOTTOM };
     this.#cursor = svg("g", { class: "cursor", visibility: "hidden" });
     const picture = svg(
       "svg",
       { width, height: HEIGHT, viewBox: `0 0 ${width} ${HEIGHT}`, role: "img" },
-      hatching(),
-      ...gapShades(series.gaps, x),
-      ...valueGrid(axis, labels, { y, left, right: width - RIGHT }),
+      hatching(this.#hatch),
+      ...gapShades(series.gaps, x, this.#hatch),
+      ...spanShapes(overlay, box),
+      ...valueGrid(axis, labels, box),
       ...this.#timeGrid({ x, room: width - left - RIGHT }),
       ...series.pieces.flatMap((piece) => pieceShapes(piece, { x, y, quantity })),
+      ...limitShapes(overlay, box),
+      ...decidedShapes(overlay, box),
       this.#cursor,
     );
     const unit = quantity.type === "boolean" ? "" : unitText(quantity.unit);
@@ -185,11 +197,12 @@ function gapText(gaps) {
   return gaps === 0 ? "" : gaps === 1 ? t("chart.gap") : t("chart.gaps", { n: gaps });
 }
 
-function axisOf(points, quantity) {
+function axisOf(points, quantity, further) {
   if (quantity.type === "boolean") {
     return { low: -0.1, high: 1.1, step: 1, marks: [0, 1], digits: 0 };
   }
-  const values = points.flatMap((point) => [point.low ?? point.value, point.high ?? point.value]);
+  const own = points.flatMap((point) => [point.low ?? point.value, point.high ?? point.value]);
+  const values = [...own, ...further];
   return values.length ? valueAxis(Math.min(...values), Math.max(...values), 5) : valueAxis(0, 1, 5);
 }
 
@@ -208,15 +221,16 @@ function valueGrid(axis, labels, { y, left, right }) {
   );
 }
 
-function hatching() {
-  const pattern = { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse" };
+/** Of each chart its own: a pattern in a part of the page that is hidden is drawn nowhere. */
+function hatching(id) {
+  const pattern = { id, width: 6, height: 6, patternUnits: "userSpaceOnUse" };
   return svg("defs", {}, svg("pattern", pattern, svg("path", { class: "hatch", d: "M0 6L6 0" })));
 }
 
-function gapShades(gaps, x) {
+function gapShades(gaps, x, hatch) {
   return gaps.map(({ from, to }) => {
     const box = { class: "gap", x: x(from), y: TOP, width: x(to) - x(from) };
-    return svg("rect", { ...box, height: HEIGHT - TOP - BOTTOM, fill: "url(#hatch)" });
+    return svg("rect", { ...box, height: HEIGHT - TOP - BOTTOM, fill: `url(#${hatch})` });
   });
 }
 

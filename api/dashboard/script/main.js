@@ -1,5 +1,6 @@
 /** The dashboard: its parts put together. */
 
+import { Alerting } from "./alerting.js";
 import { Catalogue } from "./catalogue.js";
 import { Client } from "./client.js";
 import { Connection } from "./connection.js";
@@ -11,6 +12,8 @@ import { Health } from "./health.js";
 import { chooseLanguage, loadLanguages, onLanguage, t } from "./language.js";
 import { Latest } from "./latest.js";
 import { Letters } from "./letters.js";
+import { Pages } from "./pages.js";
+import { Place } from "./place.js";
 import { Refresh } from "./refresh.js";
 import { storedKey, storeKey, takeKeyFromAddress } from "./session.js";
 import { Sites } from "./sites.js";
@@ -24,6 +27,8 @@ const find = (selector) => document.querySelector(selector);
 function start() {
   adoptKey();
   const view = new View();
+  const place = new Place();
+  const pages = new Pages(place, { board: find("#board"), alerting: find("#alerting") });
   const client = new Client(storedKey);
   const shared = { client, view, catalogue: new Catalogue(), latest: new Latest(client) };
   const health = new Health(find(".health"), client, find("#pill"));
@@ -37,20 +42,32 @@ function start() {
     onChange: soon,
     onLatest: (id) => devices.showLatest(id),
   });
+  const alerting = new Alerting(find("#alerting"), find("#pages"), {
+    ...shared,
+    place,
+    sites,
+    onChange: soon,
+  });
   const panels = [
-    [".health", health],
-    [".sites", sites],
-    [".devices", devices],
-    [".device", device],
-    [".letters", letters],
+    [find(".health"), health, null],
+    [find(".sites"), sites, () => place.page === "board" || sites.all.length === 0],
+    [find(".devices"), devices, "board"],
+    [find(".device"), device, "board"],
+    [find(".letters"), letters, "board"],
+    ...alerting.panels,
   ];
   const connection = new Connection(find("#connection"));
   const gate = new Gate(find("#gate"), (key) => open(key));
   const refresh = new Refresh({
-    tasks: panels.map(([selector, panel]) => task(find(selector), panel)),
+    tasks: panels.map(([root, panel, page]) => task(root, panel, wantedOn(page))),
     onRound: finish,
   });
   let updated = null;
+
+  /** Return a function that tells whether a panel is to be asked about now. */
+  function wantedOn(page) {
+    return typeof page === "function" ? page : () => page === null || page === place.page;
+  }
 
   function finish({ reached, refused }) {
     connection.note(reached);
@@ -63,6 +80,7 @@ function start() {
       updated = performance.now();
       devices.render();
       device.render();
+      alerting.render();
       if (!view.device && devices.first) {
         view.choose({ device: devices.first.id });
       }
@@ -73,7 +91,7 @@ function start() {
   function open(key) {
     storeKey(key);
     gate.close();
-    find("#board").hidden = false;
+    pages.open = true;
     find("#leave").hidden = false;
     refresh.start();
   }
@@ -82,7 +100,7 @@ function start() {
     refresh.stop();
     storeKey(null);
     shared.latest.clear();
-    find("#board").hidden = true;
+    pages.open = false;
     find("#leave").hidden = true;
     updated = null;
     showUpdated();
@@ -96,17 +114,24 @@ function start() {
 
   onLanguage(() => {
     panels.forEach(([, panel]) => panel.render());
+    alerting.render();
     showUpdated();
   });
   setInterval(() => {
     devices.tick();
     device.tick();
+    alerting.tick();
     showUpdated();
   }, 1000);
   addEventListener("hashchange", () => {
     if (adoptKey()) {
       open(storedKey());
     }
+  });
+  find(".skip").addEventListener("click", (event) => {
+    // Its address would be that of another page.
+    event.preventDefault();
+    find("#main").focus();
   });
   find("#leave").addEventListener("click", () => close({ refused: false }));
   find("#languages").addEventListener("click", (event) => {
@@ -139,11 +164,15 @@ function adoptKey() {
 }
 
 /** Return a task of `Refresh` that asks for a panel and says in it what went wrong. */
-function task(root, panel) {
+function task(root, panel, wanted) {
   const trouble = root.querySelector(".trouble");
   return {
+    wanted,
     run: () => panel.refresh(),
     onProblem(problem) {
+      if (trouble === null) {
+        return;
+      }
       trouble.hidden = problem === null;
       setText(trouble, problem === null ? "" : t("page.trouble", { detail: problem.message }));
     },

@@ -36,6 +36,11 @@ export function whole(n) {
   return new Intl.NumberFormat(tag(), { maximumFractionDigits: 0 }).format(n);
 }
 
+/** Return a share (0 to 1) in per cent. */
+export function shareText(share) {
+  return new Intl.NumberFormat(tag(), { style: "percent", maximumFractionDigits: 0 }).format(share);
+}
+
 /** Return a value without its unit, with as many decimals as are of use. */
 export function numberText(value, digits = sensibleDigits(value)) {
   return new Intl.NumberFormat(tag(), {

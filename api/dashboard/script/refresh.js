@@ -17,7 +17,8 @@ export class Refresh {
 
   /**
    * @param tasks functions that ask the API and show the answer; a failure of one leaves the
-   *     others alone. Each is `{run, onProblem}`; `onProblem(problem)` gets null after a success.
+   *     others alone. Each is `{wanted, run, onProblem}`: one that is not wanted now is left out;
+   *     `onProblem(problem)` gets null after a success.
    * @param onRound `({reached, refused})`: whether somebody answered, whether the key was refused.
    */
   constructor({ tasks, onRound }) {
@@ -55,7 +56,8 @@ export class Refresh {
   async #round() {
     this.#running = true;
     this.#again = false;
-    const outcomes = await Promise.all(this.#tasks.map((task) => this.#attempt(task)));
+    const tasks = this.#tasks.filter((task) => task.wanted());
+    const outcomes = await Promise.all(tasks.map((task) => this.#attempt(task)));
     this.#running = false;
     if (!this.#stopped) {
       this.#onRound({

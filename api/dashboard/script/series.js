@@ -62,6 +62,18 @@ export async function loadSeries(client, { device, quantity, range }, { signal }
 }
 
 /**
+ * Return values that are there already, as `loadSeries` does.
+ *
+ * @param points of an answer of the API: `{time, value, quality}`.
+ * @param span `{from, to}`: milliseconds since the epoch.
+ * @param device `{interval_s}`: how often it publishes, or null.
+ */
+export function seriesOf(points, span, device) {
+  const read = points.map(rawPoint);
+  return { ...span, points: read, every: null, aggregate: null, ...cut(read, device, span, GAP_RAW) };
+}
+
+/**
  * Return `{pieces, gaps}`: the points between two gaps together, and the gaps as `{from, to}`.
  *
  * There is a gap where two neighbours stand further apart than `steps` times what is usual: the

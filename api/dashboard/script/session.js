@@ -27,13 +27,19 @@ export function isSendable(key) {
 
 /** Return the key in the address, or null; it is gone from the address and the history entry. */
 export function takeKeyFromAddress() {
-  const fragment = new URLSearchParams(location.hash.slice(1));
+  const { path, fragment } = addressed();
   const key = fragment.get("key");
   if (key === null) {
     return null;
   }
   fragment.delete("key");
-  const rest = fragment.toString();
+  const rest = [path, fragment.toString()].filter(Boolean).join(path ? "?" : "");
   history.replaceState(null, "", rest ? `#${rest}` : location.pathname + location.search);
   return key.trim() || null;
+}
+
+/** Return the fragment's path (`/alerts`; "" for the board) and what is chosen behind it. */
+export function addressed() {
+  const [, path, rest] = /^#?(\/[^?]*)?\??(.*)$/s.exec(location.hash);
+  return { path: path ?? "", fragment: new URLSearchParams(rest) };
 }

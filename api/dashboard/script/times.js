@@ -71,6 +71,12 @@ export function offsetMs(ms, zone) {
   return local - Math.floor(ms / 1000) * 1000;
 }
 
+/** Return the instant of a local time `2026-11-23T08:00` in `zone`, or NaN. */
+export function instantOf(text, zone) {
+  const local = Date.parse(`${text}Z`);
+  return Number.isNaN(local) ? local : local - offsetMs(local - offsetMs(local, zone), zone);
+}
+
 /** Return `UTC+1`, `UTC−3:30` or `UTC` for `zone` at an instant. */
 export function offsetName(ms, zone) {
   const minutes = Math.round(offsetMs(ms, zone) / MINUTE);

@@ -1,7 +1,10 @@
 /**
- * What the reader has chosen: site, search, device, quantity, range. It stands in the address's
- * fragment, so that a reload keeps it and an address can be handed on (it never holds the key).
+ * What the reader has chosen on the board: site, search, device, quantity, range. It stands in the
+ * address's fragment, so that a reload keeps it and an address can be handed on (it never holds the
+ * key). Fragments with a path are those of other pages (`place.js`), and left alone.
  */
+
+import { addressed } from "./session.js";
 
 const NAMES = ["site", "search", "device", "quantity", "range"];
 export const RANGES = ["1h", "24h", "7d"];
@@ -36,8 +39,11 @@ export class View extends EventTarget {
   }
 
   #read() {
-    const fragment = new URLSearchParams(location.hash.slice(1));
+    const { path, fragment } = addressed();
     let changed = false;
+    if (path) {
+      return changed;
+    }
     for (const name of NAMES) {
       const value = fragment.get(name);
       if (value !== null && value !== this[name] && (name !== "range" || RANGES.includes(value))) {
@@ -49,6 +55,9 @@ export class View extends EventTarget {
   }
 
   #write() {
+    if (addressed().path) {
+      return;
+    }
     const fragment = new URLSearchParams(
       NAMES.filter((name) => this[name]).map((name) => [name, this[name]]),
     );

@@ -10,11 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from alerts.model import AlarmClass, Occasion, Severity
 from api.dashboard.routes import FILES, PATHS
+from api.schemas.silences import SilenceMatch
 from core.quality import Quality
 from core.quantities import CATALOGUE
 from core.reasons import Reason
 from core.sinks import CircuitState
+from devices.registry.alert_records import (
+    AlertEventKind,
+    AlertState,
+    AttemptOutcome,
+    NoticeState,
+    RuleState,
+    SilenceKind,
+)
 from tests.unit.api.world import Caller, World
 
 FOLDER = Path(str(resources.files("api.dashboard")))
@@ -32,7 +42,21 @@ FAMILIES = {
         quantity.unit[1:-1] for quantity in CATALOGUE.values() if quantity.unit.startswith("{")
     },
     "made": {"raw", "mean", "max", "last"},
-}
+    "severity": set(Severity),
+    "class": set(AlarmClass),
+    "state": {*AlertState, "all"},
+    "event": set(AlertEventKind),
+    "occasion": set(Occasion),
+    "notice": set(NoticeState),
+    "attempt": set(AttemptOutcome),
+    "rule_state": set(RuleState),
+    "silence": set(SilenceKind),
+    "match": {field.alias or name for name, field in SilenceMatch.model_fields.items()},
+    "fact": {
+        "above", "after_s", "below", "change", "count", "days_left", "devices", "held_s_ago",
+        "local_time", "missing", "needed", "over_s", "score", "silent_s",
+    },
+}  # fmt: skip
 """Texts for codes that the API names: family -> the codes there are."""
 
 
