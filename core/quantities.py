@@ -7,7 +7,9 @@ Sources: UCUM 2.1 for units; LOINC 2.7x and IEEE 11073-10101 (MDC) codes for vit
 the HL7 FHIR vital-signs profiles and the HL7 Personal Health Device guide. Ranges outside the vital
 signs are those of ordinary sensors (Bosch BME280/BME680, Sensirion SCD4x/SPS30, DS18B20 data
 sheets) or physical limits (water temperature, relative humidity); those of the vital signs are
-what a monitor can display, not what is healthy.
+what a monitor can display, not what is healthy. `consciousness` is in the order of ACVPU, as NEWS2
+has it (Royal College of Physicians, 2017); it and `supplemental_oxygen` have no LOINC code here, as
+no profile fixes one for what they say.
 """
 
 from __future__ import annotations
@@ -328,6 +330,23 @@ _ENTRIES = (
         "Poids",
         loinc=("29463-7",),
         mdc=(188736,),
+    ),
+    _boolean(
+        "supplemental_oxygen",
+        _V,
+        "Oxygen is given, as a person entered it",
+        "Oxygène administré, saisi par une personne",
+    ),
+    Quantity(
+        "consciousness",
+        _V,
+        "1",
+        0,
+        4,
+        "Consciousness (ACVPU) as a person entered it: 0 alert, 1 new confusion, 2 answers to "
+        "voice, 3 answers to pain, 4 unresponsive",
+        "Conscience (ACVPU) saisie par une personne : 0 éveillé, 1 confusion nouvelle, 2 répond à "
+        "la voix, 3 répond à la douleur, 4 aucune réponse",
     ),
     Quantity(
         "step_count",

@@ -15,6 +15,7 @@ from alerts.conditions.completeness import CompletenessNode
 from alerts.conditions.limits import RateNode, ThresholdNode
 from alerts.conditions.news2 import News2Node
 from alerts.conditions.node import Member, Node
+from alerts.conditions.seasonal import SeasonalNode
 from alerts.conditions.time_of_day import TimeOfDayNode
 from alerts.rules.conditions import holds_kind
 from alerts.rules.model import (
@@ -29,6 +30,7 @@ from alerts.rules.model import (
     Not,
     Rate,
     Recently,
+    Seasonal,
     Threshold,
     TimeOfDay,
 )
@@ -53,14 +55,14 @@ class Surroundings(msgspec.Struct, frozen=True):
 def build(said: Condition, around: Surroundings) -> Node:
     """Return the condition at work.
 
-    In a subject of several devices a threshold, a rate or a battery holds when it does for any one
-    of them; an absence when all of them are silent.
+    In a subject of several devices a threshold, a rate, a seasonal or a battery holds when it does
+    for any one of them; an absence when all of them are silent.
     """
-    if isinstance(said, Threshold | Rate | Battery):
+    if isinstance(said, Threshold | Rate | Seasonal | Battery):
         if around.single:
-            return _of_device(said)
+            return _of_device(said, around)
         wanted = said
-        return CountNode(lambda _: _of_device(wanted), needed=1)
+        return CountNode(lambda _: _of_device(wanted, around), needed=1)
     if isinstance(said, All | Any | Not | Recently):
         return _of_parts(said, around)
     return _count(said, around) if isinstance(said, Count) else _of_subject(said, around)
@@ -77,9 +79,11 @@ def _of_parts(said: All | Any | Not | Recently, around: Surroundings) -> Node:
     )
 
 
-def _of_device(said: Threshold | Rate | Battery) -> Node:
+def _of_device(said: Threshold | Rate | Seasonal | Battery, around: Surroundings) -> Node:
     if isinstance(said, Threshold):
         return ThresholdNode(said)
+    if isinstance(said, Seasonal):
+        return SeasonalNode(said, zone=around.zone)
     return RateNode(said) if isinstance(said, Rate) else BatteryNode(said)
 
 

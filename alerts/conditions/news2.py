@@ -29,6 +29,7 @@ _SPO2_1: _Bands = ((91, 93, 95), (3, 2, 1, 0))
 _SPO2_2_AIR: _Bands = ((83, 85, 87), (3, 2, 1, 0))
 _SPO2_2_OXYGEN: _Bands = ((83, 85, 87, 92, 94, 96), (3, 2, 1, 0, 1, 2, 3))
 _OXYGEN, _NOT_ALERT = 2, 3
+_TRUE = 0.5
 OXYGEN_INPUT, CONSCIOUSNESS_INPUT = "supplemental_oxygen", "consciousness"
 
 
@@ -80,7 +81,8 @@ class News2Node:
     """The score of a person reaches a limit, or one parameter alone scores 3.
 
     While an input is missing or too old it cannot be said, unless those that are there reach the
-    limit already: no input lowers a score.
+    limit already: no input lowers a score. Oxygen and consciousness are what somebody entered; what
+    the rule says of them stands for where nobody ever did, not for what was entered too long ago.
 
     Args:
         said: as it is written.
@@ -140,6 +142,12 @@ class News2Node:
             for name, (taken_ns, value) in self._values.items()
             if at_ns - taken_ns <= said.max_age_ns[name]
         }
-        scores = score_of(fresh, scale=said.scale, oxygen=said.oxygen, alert=said.alert)
-        inputs = (*sorted(said.max_age_ns), OXYGEN_INPUT, CONSCIOUSNESS_INPUT)
-        return scores, [name for name in inputs if name not in scores]
+        oxygen, alert = said.oxygen, said.alert
+        if OXYGEN_INPUT in self._values:
+            given = fresh.get(OXYGEN_INPUT)
+            oxygen = None if given is None else given >= _TRUE
+        if CONSCIOUSNESS_INPUT in self._values:
+            level = fresh.get(CONSCIOUSNESS_INPUT)
+            alert = None if level is None else level < _TRUE
+        scores = score_of(fresh, scale=said.scale, oxygen=oxygen, alert=alert)
+        return scores, [name for name in sorted(said.max_age_ns) if name not in scores]

@@ -17,6 +17,8 @@ from alerts.rules.model import (
     Not,
     Rate,
     Recently,
+    Season,
+    Seasonal,
     Threshold,
     TimeOfDay,
 )
@@ -30,6 +32,7 @@ from alerts.rules.reading import (
     mapping,
     minutes,
     number,
+    one_of,
     several,
     share,
     text,
@@ -42,15 +45,21 @@ from core.placed_yaml import hint
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DEEPEST = 8
 _HOUR_NS = 3600 * NS_PER_S
+_SEASON_NS = {Season.DAY: 24 * _HOUR_NS, Season.WEEK: 7 * 24 * _HOUR_NS}
+_USUAL_HISTORY = {Season.DAY: "14d", Season.WEEK: "42d"}
+_SIDES = ("above", "below", "both")
 MAX_AGE_NS: Mapping[str, int] = {
     "respiratory_rate": _HOUR_NS,
     "oxygen_saturation": _HOUR_NS,
     "systolic_blood_pressure": 12 * _HOUR_NS,
     "heart_rate": _HOUR_NS,
     "body_temperature": 12 * _HOUR_NS,
+    "supplemental_oxygen": 12 * _HOUR_NS,
+    "consciousness": 12 * _HOUR_NS,
 }
 """How old the newest value of each input of NEWS2 may be, unless a rule says otherwise: monitored
-signs an hour, measured ones the 12 hours between two observations of a stable person (RCP 2017)."""
+signs an hour, what people measure or enter the 12 hours between two observations of a stable person
+(RCP 2017)."""
 
 
 def condition(value: Anything, path: Path, *, depth: int = 0) -> Condition:
@@ -112,6 +121,34 @@ def _absence(value: Anything, path: Path, _depth: int) -> Absence:
     if "quantity" in said:
         quantity = known_quantity(said["quantity"], (*path, "quantity"))
     return Absence(after_ns, intervals, quantity, _device(said, path))
+
+
+def _seasonal(value: Anything, path: Path, _depth: int) -> Seasonal:
+    known = ("quantity", "deviations", "minimum", "season", "history", "side", "device")
+    said = mapping(value, path, known, needed=("quantity",))
+    quantity = known_quantity(said["quantity"], (*path, "quantity"))
+    minimum = _limit(said, "minimum", path, quantity, difference) or 0.0
+    if minimum < 0:
+        raise RuleProblem((*path, "minimum"), "a distance from what is usual is not negative")
+    season = one_of(said.get("season", "day"), (*path, "season"), Season)
+    season_ns = _SEASON_NS[season]
+    history = said.get("history", _USUAL_HISTORY[season])
+    history_ns = duration_ns(history, (*path, "history"), least_ns=3 * season_ns)
+    if history_ns % season_ns:
+        raise RuleProblem((*path, "history"), f"it is not of whole seasons, each a {season}")
+    side = said.get("side", "both")
+    if side not in _SIDES:
+        raise RuleProblem((*path, "side"), f"{side!r} is no side{hint(str(side), _SIDES)}")
+    return Seasonal(
+        quantity=quantity,
+        deviations=number(said.get("deviations", 4.0), (*path, "deviations"), least=1, most=100),
+        minimum=minimum,
+        season=season,
+        seasons=history_ns // season_ns,
+        above=side != "below",
+        below=side != "above",
+        device=_device(said, path),
+    )
 
 
 def _time_of_day(value: Anything, path: Path, _depth: int) -> TimeOfDay:
@@ -233,6 +270,7 @@ _KINDS: dict[str, Callable[[Anything, Path, int], Condition]] = {
     "threshold": _threshold,
     "rate": _rate,
     "absence": _absence,
+    "seasonal": _seasonal,
     "time_of_day": _time_of_day,
     "battery": _battery,
     "completeness": _completeness,

@@ -17,6 +17,8 @@ from alerts.rules.model import (
     Rate,
     Recently,
     Rule,
+    Season,
+    Seasonal,
 )
 from core.clock import NS_PER_HOUR, NS_PER_S
 
@@ -62,10 +64,15 @@ def _leaf_ns(when: Anything, interval_ns: int) -> int:
         return when.over_ns
     if isinstance(when, Absence):
         return round(when.intervals * interval_ns) if when.after_ns is None else when.after_ns
-    if isinstance(when, Battery):
-        return (when.over_days + 1) * _DAY_NS  # the days, and the one that is not over
     if isinstance(when, Completeness):
         return when.hours * NS_PER_HOUR
     if isinstance(when, News2):
         return max(when.max_age_ns.values())
-    return 0
+    return _days(when) * _DAY_NS
+
+
+def _days(when: Anything) -> int:
+    """Return how many days it looks back, with the one, or the week, that is not over yet."""
+    if isinstance(when, Seasonal):
+        return (when.seasons + 1) * (1 if when.season is Season.DAY else 7)
+    return when.over_days + 1 if isinstance(when, Battery) else 0

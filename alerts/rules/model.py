@@ -106,6 +106,37 @@ class Absence(msgspec.Struct, frozen=True, tag="absence"):
     device: str = ""
 
 
+class Season(StrEnum):
+    """After what time a series repeats itself."""
+
+    DAY = "day"
+    WEEK = "week"
+
+
+class Seasonal(msgspec.Struct, frozen=True, tag="seasonal"):
+    """The newest value is far from what is usual at this time of the day or week.
+
+    Attributes:
+        quantity: of which quantity.
+        deviations: how many spreads away it may be.
+        minimum: it is never far while it is off by no more than this.
+        season: after what time the series repeats itself.
+        seasons: how many of the past ones say what is usual.
+        above: holds when it is far above.
+        below: holds when it is far below.
+        device: as in `Threshold`.
+    """
+
+    quantity: str
+    deviations: float = 4.0
+    minimum: float = 0.0
+    season: Season = Season.DAY
+    seasons: int = 14
+    above: bool = True
+    below: bool = True
+    device: str = ""
+
+
 class TimeOfDay(msgspec.Struct, frozen=True, tag="time_of_day"):
     """It is between two times of the day at the site.
 
@@ -155,9 +186,10 @@ class News2(msgspec.Struct, frozen=True, tag="news2"):
         minimum: aggregate score from which on it holds.
         single: holds as well when one parameter alone scores 3.
         scale: SpO2 scale, 1 or 2 (2 only where it is prescribed).
-        oxygen: whether the person is given oxygen; None: not known, the score is incomplete.
-        alert: whether the person is alert; False: new confusion, voice, pain or unresponsive;
-            None: not known, the score is incomplete.
+        oxygen: whether the person is given oxygen, where nobody entered it (the quantity
+            `supplemental_oxygen`); None: then it is not known, and the score incomplete.
+        alert: whether the person is alert, where nobody entered it (`consciousness`); False: new
+            confusion, voice, pain or unresponsive; None: as for `oxygen`.
         max_age_ns: quantity -> how old its newest value may be.
     """
 
@@ -212,6 +244,7 @@ Condition = (
     Threshold
     | Rate
     | Absence
+    | Seasonal
     | TimeOfDay
     | Battery
     | Completeness

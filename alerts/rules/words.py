@@ -24,6 +24,8 @@ from alerts.rules.model import (
     Not,
     Rate,
     Recently,
+    Season,
+    Seasonal,
     Threshold,
     TimeOfDay,
 )
@@ -141,6 +143,27 @@ def _absence(one: Absence, language: Language) -> str:
     return f"rien{of} reçu{place} pendant {time}"
 
 
+def _seasonal(one: Seasonal, language: Language) -> str:
+    english = language == "en"
+    place, name = _at(one.device, language), quantity_in_words(one.quantity, language)
+    times = _number(one.deviations, language)
+    week = one.season is Season.WEEK
+    either = one.above and one.below
+    if english:
+        side = "" if either else " above" if one.above else " below"
+        season = "hour of the week" if week else "time of day"
+        away = f"more than {times} spreads{side or ' away from'} what is usual"
+        said = f"{name}{place} {away} at this {season}"
+    else:
+        side = "" if either else " au-dessus" if one.above else " en dessous"
+        season = "cette heure de la semaine" if week else "cette heure du jour"
+        said = f"{name}{place} à plus de {times} écarts{side} de l'habituel à {season}"
+    if not one.minimum:
+        return said
+    least = value_in_words(one.minimum, one.quantity, language)
+    return f"{said}, and by {least} at least" if english else f"{said}, et d'au moins {least}"
+
+
 def _time_of_day(one: TimeOfDay, language: Language) -> str:
     start, end = (f"{at // 60:02d}:{at % 60:02d}" for at in (one.start_min, one.end_min))
     said = f"between {start} and {end}" if language == "en" else f"entre {start} et {end}"
@@ -217,6 +240,7 @@ _WORDS: Mapping[type, Callable[[Anything, Language], str]] = {
     Threshold: _threshold,
     Rate: _rate,
     Absence: _absence,
+    Seasonal: _seasonal,
     TimeOfDay: _time_of_day,
     Battery: _battery,
     Completeness: _completeness,

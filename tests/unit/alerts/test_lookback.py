@@ -22,6 +22,8 @@ HOT = "{threshold: {quantity: air_temperature, above: 28}}"
         ("{rate: {quantity: water_level, over: 15m, above: 0.2}}", (), 900),
         ("{absence: {after: 2h}}", (), 2 * HOUR),
         ("{absence: {intervals: 5}}", (), 300),
+        ("{seasonal: {quantity: air_temperature}}", (), 15 * DAY),
+        ("{seasonal: {quantity: air_temperature, season: week}}", (), 49 * DAY),
         ("{battery: {within: 14d}}", (), 31 * DAY),
         ("{completeness: {below: 95 %, over: 6h}}", (), 6 * HOUR),
         ("{news2: {max_age: {body_temperature: 1d}}}", ("per: person",), DAY),

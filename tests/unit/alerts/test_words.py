@@ -70,6 +70,22 @@ def test_every_kind_of_condition_can_be_said(kind: str, language: Language) -> N
             "water level falling by more than 0.2 m within 1 h 30 min",
             "niveau d'eau en baisse de plus de 0,2 m en 1 h 30 min",
         ),
+        (
+            "seasonal: {quantity: air_temperature, minimum: 2, side: below}",
+            (
+                "air temperature more than 4 spreads below what is usual at this time of day, and "
+                "by 2 °C at least"
+            ),
+            (
+                "température de l'air à plus de 4 écarts en dessous de l'habituel à cette heure du "
+                "jour, et d'au moins 2 °C"
+            ),
+        ),
+        (
+            "seasonal: {quantity: air_temperature, season: week}",
+            "air temperature more than 4 spreads away from what is usual at this hour of the week",
+            ("température de l'air à plus de 4 écarts de l'habituel à cette heure de la semaine"),
+        ),
         ("absence: {after: 2d}", "nothing received for 2 d", "rien reçu pendant 2 j"),
         (
             'time_of_day: {from: "20:00", to: "06:00", days: [mon, fri]}',
@@ -101,6 +117,7 @@ def test_what_a_condition_looks_at_is_found_however_deep_it_stands() -> None:
     assert quantities_of(deep) == {
         "water_level", "battery_level", "respiratory_rate", "oxygen_saturation",
         "systolic_blood_pressure", "heart_rate", "body_temperature",
+        "supplemental_oxygen", "consciousness",
     }  # fmt: skip
 
 
