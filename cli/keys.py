@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from cli.grants import (
     expiry_ns,
@@ -19,6 +19,8 @@ from cli.grants import (
 from cli.opened import opened_registry
 from core.access import Domain, Role
 from core.clock import SystemClock, iso
+
+_ID_WIDTH = 12
 
 keys_app = typer.Typer(help="API keys.", no_args_is_help=True)
 
@@ -68,7 +70,8 @@ def create(
 @keys_app.command("list")
 def list_keys() -> None:
     """List the keys, without the secrets."""
-    table = Table("id", "name", "user", "grants", "scopes", "created", "last used", "ends")
+    identifier = Column("id", no_wrap=True, min_width=_ID_WIDTH)  # it is what one copies
+    table = Table(identifier, "name", "user", "grants", "scopes", "created", "last used", "ends")
     with opened_registry() as registry:
         for key in registry.keys.list():
             ended = f"revoked {iso(key.revoked_ns)}" if key.revoked_ns else ""

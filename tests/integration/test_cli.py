@@ -100,6 +100,7 @@ def test_a_key_is_shown_once_and_can_be_revoked(site: Site) -> None:
     assert "grafana" in listed
     assert plain not in listed
     number = plain.split("_")[1]
+    assert number in listed
     assert "is revoked" in site.command("keys", "revoke", number)
     assert "no API key" in fails(site, "keys", "revoke", "nonsense", code=1)
 
