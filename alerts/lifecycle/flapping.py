@@ -21,8 +21,8 @@ _MOST = 100
 
 def count_changes(
     turn: Turn, record: AlertRecord, there: Sequence[AlertRecord], instants: Sequence[int]
-) -> None:
-    """Count the beginnings and ends of an alert, and say when it flaps.
+) -> list[AlertRecord]:
+    """Count the beginnings and ends of an alert, and say when it flaps; return what changed.
 
     Args:
         turn: the turn.
@@ -30,30 +30,30 @@ def count_changes(
         there: the alerts of its rule and subject.
         instants: at which it began or ended, device time.
     """
-    if not instants:
-        return
     limits = _limits(turn, record)
     if limits is None:
-        return
+        return []
     before = _newest(record, there)
     known = _changes(record) or (_changes(before) if before is not None else [])
     changes = recent([*known, *instants], limits)
     inherited = before is not None and before.flapping
     flaps = record.flapping or inherited or len(changes) >= limits.changes
     began = flaps and not record.flapping and not inherited
-    turn.put(
-        msgspec.structs.replace(
-            record,
-            changes=msgspec.json.encode(changes).decode(),
-            flapping=flaps,
-            next_ns=turn.now_ns + limits.steady_ns if flaps else None,
-        )
+    counted = msgspec.structs.replace(
+        record,
+        changes=msgspec.json.encode(changes).decode(),
+        flapping=flaps,
+        next_ns=turn.now_ns + limits.steady_ns if flaps else None,
     )
+    turn.put(counted)
+    changed = [counted]
     if before is not None and inherited:
-        turn.work.put(msgspec.structs.replace(before, flapping=False, next_ns=None))
+        changed.append(msgspec.structs.replace(before, flapping=False, next_ns=None))
+        turn.work.put(changed[-1])
         _hand_on(turn, before, record)
     if began:
         turn.event(record.id, AlertEventKind.FLAPPING, changes=len(changes))
+    return changed
 
 
 def hold_still(turn: Turn) -> None:

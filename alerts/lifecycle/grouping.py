@@ -57,7 +57,7 @@ def due_ns(
     elif wanted is Wanted.RETROACTIVE and route.past is Past.DIGEST:
         wait_ns = route.group_interval_ns
     found_ns = now_ns + wait_ns
-    if group.told_ns is not None:
+    if group.told_ns is not None and group.told_ns <= now_ns:  # else the clock stepped back
         found_ns = max(found_ns, group.told_ns + route.group_interval_ns)
     return found_ns if group.due_ns is None else min(found_ns, group.due_ns)
 

@@ -70,8 +70,8 @@ def order_notice(turn: Turn, bucket: Bucket, channels: Sequence[str]) -> None:
     views = tuple(alert_view(turn, one, bucket.wanted) for one in gravest[:MOST_ALERTS])
     ids = ",".join(one.id for one in gravest)
     after_ns = max(one.told_ns or 0 for one in gravest) + 1
-    for place, channel in enumerate(channels):
-        created_ns = max(turn.now_ns, after_ns) + place
+    for channel in channels:
+        created_ns = max(turn.now_ns, after_ns) + len(turn.work.notices)
         notice = Notice(
             id=secrets.token_hex(16),
             occasion=occasion,
@@ -102,7 +102,7 @@ def order_notice(turn: Turn, bucket: Bucket, channels: Sequence[str]) -> None:
                 channel=channel,
                 occasion=occasion.value,
             )
-    told_ns = max(turn.now_ns, after_ns) + len(channels)
+    told_ns = max(turn.now_ns, after_ns) + len(turn.work.notices)
     for one in gravest:
         told = msgspec.structs.replace(one, told=bucket.occasion.value, told_ns=told_ns)
         turn.work.put(told)
@@ -171,8 +171,11 @@ def _facts(bucket: Bucket) -> Mapping[str, str | float]:
     }
 
 
-def _gravest(record: AlertRecord) -> tuple[int, int, str]:
-    return -_RANK.get(record.severity, 0), record.at_ns, record.id
+def _gravest(record: AlertRecord) -> tuple[Any, ...]:
+    return (
+        -_RANK.get(record.severity, 0), record.at_ns, record.rule, record.site, record.device,
+        record.id,
+    )  # fmt: skip
 
 
 def _of_channel(occasion: Occasion) -> Occasion:
@@ -198,6 +201,8 @@ def _other_channels(turn: Turn, record: AlertRecord, channels: Sequence[str]) ->
 def buckets(records: Iterable[tuple[str, str, Wanted, AlertRecord]]) -> list[Bucket]:
     """Return what is told, in as many notices as needed: one per group and kind of thing.
 
+    The gravest come first.
+
     Args:
         records: group, its label, what is wanted, and the alert.
     """
@@ -208,4 +213,4 @@ def buckets(records: Iterable[tuple[str, str, Wanted, AlertRecord]]) -> list[Buc
         if key not in found:
             found[key] = Bucket(group=group, label=label, occasion=occasion, wanted=wanted)
         found[key].records.append(record)
-    return list(found.values())
+    return sorted(found.values(), key=lambda one: min(map(_gravest, one.records)))

@@ -9,7 +9,7 @@ from alerts.lifecycle.flapping import count_changes
 from alerts.lifecycle.judging import Judged, judge, watch_of_verdict
 from alerts.lifecycle.turn import Turn
 from alerts.model import Verdict
-from devices.registry.alert_records import OPEN_STATES, AlertEventKind, AlertRecord
+from devices.registry.alert_records import OPEN_STATES, AlertRecord
 from devices.registry.alert_rows import watch_of
 
 _FOREVER_NS = 2**63 - 1
@@ -63,9 +63,7 @@ def _keep(turn: Turn, judged: Judged, alerts: dict[str, AlertRecord]) -> None:
         turn.opened = True
     turn.put(record)
     turn.work.events.extend(judged.events)
-    if any(one.kind != AlertEventKind.PENDING for one in judged.events):
-        count_changes(turn, record, list(alerts.values()), judged.changes)
-    for name in (record.id, *alerts):
-        now = turn.work.get(name)
-        if now is not None:
-            alerts[name] = now
+    alerts[record.id] = record
+    if judged.changes:
+        for one in count_changes(turn, record, list(alerts.values()), judged.changes):
+            alerts[one.id] = one

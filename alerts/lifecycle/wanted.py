@@ -59,11 +59,12 @@ def wanted_of(
     if telling.told == Wanted.HANDED_ON:
         return Wanted.NOTHING
     muted = is_muted(record)
-    quiet = record.state == AlertState.ACKNOWLEDGED or (muted and record.state == AlertState.FIRING)
+    acknowledged = record.state == AlertState.ACKNOWLEDGED
     if record.flapping:
-        told = quiet or telling.told == Wanted.FLAPPING
+        told = muted or acknowledged or telling.told == Wanted.FLAPPING
         return Wanted.NOTHING if told else Wanted.FLAPPING
     if telling.told == Wanted.FLAPPING:
+        quiet = acknowledged or (muted and record.state == AlertState.FIRING)
         return Wanted.NOTHING if quiet else Wanted.STEADY
     if record.state == AlertState.FIRING:
         return _of_firing(telling, muted=muted, unmuted=unmuted)

@@ -99,7 +99,8 @@ class AlertWork:
 
     def get(self, alert: str) -> AlertRecord | None:
         """Return one, or None."""
-        return self.load([alert]).get(alert)
+        found = self._alerts.get(alert)
+        return self.load([alert]).get(alert) if found is None else found
 
     def load(self, ids: Iterable[str]) -> dict[str, AlertRecord]:
         """Return those that are there, by id."""

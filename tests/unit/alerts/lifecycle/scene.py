@@ -86,10 +86,13 @@ class Scene:
         )
 
     def at(self, second: float) -> None:
-        """Let the clock go on to an instant, and have done what is due every second until then."""
+        """Let the clock go on to an instant, and have done what is due again and again until then.
+
+        Seconds apart at the end, half a minute before.
+        """
         while self.clock.now_ns() < ns(second):
             left_s = (ns(second) - self.clock.now_ns()) / NS_PER_S
-            self.clock.advance(min(1.0 if left_s < 900 else 60.0, left_s))
+            self.clock.advance(min(30.0 if left_s > 60 else 1.0, left_s))
             self.lifecycle.tick()
 
     def now_s(self) -> float:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from alerts.evaluate.engine import Late
 from alerts.lifecycle import people
 from alerts.model import State, Subject
 from core.errors import ConflictError, NotFoundError
+from core.reading import Reading
 from devices.registry.alert_records import AlertState
 from tests.unit.alerts.lifecycle.scene import Scene, ends, fires, second, unsure
 from tests.unit.alerts.rules import ns
@@ -134,9 +136,6 @@ def test_what_is_incomplete_says_what_is_missing(scene: Scene) -> None:
 
 
 def test_values_too_late_to_be_judged_are_listed_once(scene: Scene) -> None:
-    from alerts.evaluate.engine import Late  # noqa: PLC0415
-    from core.reading import Reading  # noqa: PLC0415
-
     late = Late("hot", Subject("elgazala", device="d"), Reading("elgazala", "d", "q", ns(1), 2.5))
     scene.lifecycle.apply([], [late, late])
     scene.lifecycle.apply([], [late])
