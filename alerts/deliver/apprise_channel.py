@@ -76,6 +76,9 @@ class AppriseChannel:
         self._service = self._made(spec)
         self._service.socket_connect_timeout = spec.timeout_s
         self._service.socket_read_timeout = spec.timeout_s
+        if type(self._service).request_rate_per_sec == NotifyBase.request_rate_per_sec:
+            # Seconds between two messages, of courtesy; what a service itself asks for is kept.
+            self._service.request_rate_per_sec = 0
         self._mail = spec.address.get_secret_value().partition(":")[0].lower() in _MAIL
         headers = getattr(self._service, "headers", None)
         self._headers: dict[str, str] | None = headers if isinstance(headers, dict) else None

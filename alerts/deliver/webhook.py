@@ -124,14 +124,14 @@ def _until(date: str) -> float:
 
 def _sentence(error: Exception) -> str:
     """Return what went wrong, without the address: it may hold a secret."""
-    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
-        return "it did not accept the connection in time"
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        return "it did not answer in time; whether it took the notice is not known"
     if isinstance(error, urllib3.exceptions.NameResolutionError):
         return "the name of its host is not known"
     if isinstance(error, urllib3.exceptions.NewConnectionError):
         return f"no connection: {str(error).rpartition(': ')[2]}"
+    if isinstance(error, urllib3.exceptions.ConnectTimeoutError):
+        return "it did not accept the connection in time"
+    if isinstance(error, urllib3.exceptions.TimeoutError):
+        return "it did not answer in time; whether it took the notice is not known"
     if isinstance(error, urllib3.exceptions.SSLError):
         return f"its certificate or TLS is not accepted: {error.args[0] if error.args else ''}"
     return f"the connection broke: {str(error).partition('(')[2] or type(error).__name__}"

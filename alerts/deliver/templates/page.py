@@ -19,7 +19,7 @@ def html_of(message: Message) -> str:
 def _block(block: str) -> str:
     if block == BETWEEN_LANGUAGES:
         return "<hr>"
-    lines = "<br>\n".join(_line(line) for line in block.split("\n"))
+    lines = "<br>".join(_line(line) for line in block.split("\n"))
     return f"<p>{lines}</p>"
 
 
