@@ -37,7 +37,7 @@ from cli.alerts.shown import (
 from cli.exports.chosen import FromOption, KeyOption, ToOption, UrlOption
 from cli.exports.client import opened_api
 from core.clock import NS_PER_S
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, RuleError
 from core.quantities import CATALOGUE
 from simulators.commands import series_mapping
 
@@ -65,7 +65,14 @@ def check(
     rules: Annotated[Path, typer.Argument(help="A YAML file with a rule, or a folder of them.")],
 ) -> None:
     """Say whether rules can be used; what is wrong is named with file, line and field."""
-    for rule in load_rules(rules):
+    folder = sorted(rules.glob("*.y*ml")) if rules.is_dir() else [rules]
+    problems = []
+    for file in folder:
+        try:
+            [rule] = load_rules(file)
+        except RuleError as error:
+            problems.append(error.detail)
+            continue
         looked = quantities(rule)
         names = sorted(name for name in looked or () if name not in (RECEIVED, MISSING))
         overrides = f", {len(rule.overrides)} overrides" if rule.overrides else ""
@@ -73,6 +80,15 @@ def check(
             f"{rule.name} {rule.version}: {rule.severity}, {rule.alarm_class}, per {rule.per}; "
             f"looks at {', '.join(names) or 'every quantity'}{overrides}"
         )
+    if not problems:
+        try:
+            load_rules(rules)  # is there any, have no two the same name
+        except RuleError as error:
+            problems.append(error.detail)
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")
+    if problems:
+        raise typer.Exit(1)
 
 
 def backtest(

@@ -39,12 +39,15 @@ class Api:
         self._client = client
 
     def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Return the answer to a request.
+        """Return the answer to a request; nothing where there is nothing to say.
 
         Raises:
             ApiError: the API cannot be reached, or refuses; the sentence is its own.
         """
-        found: dict[str, Any] = self._answer(method, path, **options).json()
+        answer = self._answer(method, path, **options)
+        found: dict[str, Any] = (
+            {} if answer.status_code == httpx.codes.NO_CONTENT else answer.json()
+        )
         return found
 
     def ask_csv(self, path: str, **options: Any) -> tuple[str, str | None]:

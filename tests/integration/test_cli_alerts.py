@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import program
 from core.clock import NS_PER_S
-from core.errors import ConfigurationError, RuleError
+from core.errors import ConfigurationError
 from core.reading import Point
 from storage.backends.memory import MemoryStore
 from tests.support.exports import T0_NS, Served, fill, served
@@ -83,10 +83,27 @@ def test_a_rule_is_checked(rule: Path) -> None:
 def test_a_rule_that_is_wrong_is_refused_with_its_place(rule: Path) -> None:
     rule.write_text(RULE.replace("above", "abov"))
     result = run("check", rule)
-    assert isinstance(result.exception, RuleError)
-    assert "hot.yaml:3: when.threshold.abov: unknown key; did you mean above?" in str(
-        result.exception
-    )
+    assert result.exit_code == 1
+    assert "hot.yaml:3: when.threshold.abov: unknown key; did you mean above?" in result.stderr
+
+
+def test_every_rule_of_a_folder_is_checked_and_all_that_is_wrong_is_said(
+    rule: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(RULE.replace("above", "abov"))
+    (tmp_path / "b.yml").write_text(RULE.replace("Cel, margin", "kg, margin"))
+    result = run("rules", "check", tmp_path)
+    assert result.exit_code == 1
+    assert [line.split(" ")[0] for line in result.stderr.splitlines()] == [
+        f"{tmp_path}/a.yaml:3:",
+        f"{tmp_path}/b.yml:3:",
+    ]
+    assert "hot 1: warning" in result.stdout
+    (tmp_path / "a.yaml").write_text(RULE)
+    (tmp_path / "b.yml").unlink()
+    again = run("check", tmp_path)
+    assert again.exit_code == 1
+    assert f"{rule}: rule 'hot' is in {tmp_path}/a.yaml already" in again.stderr
 
 
 def test_a_recorded_series_shows_when_a_rule_would_have_fired(rule: Path, series: Path) -> None:

@@ -76,7 +76,7 @@ class Judged:
         return name
 
     def judge(self, readings: Iterable[Reading], *, since_ns: int) -> None:
-        """Judge values by the rules that count, until now, and keep what came out."""
+        """Judge values, in the order in which they come, until now, and keep what came out."""
         now_ns = self._clock.now_ns()
         kept = self._registry.rules.newest(states=(RuleState.ACTIVE,))
         rules = [
@@ -91,7 +91,7 @@ class Judged:
             since_ns=since_ns,
             fresh_for_ns=now_ns - since_ns,
         )
-        for one in sorted(readings, key=lambda reading: reading.time_ns):
+        for one in readings:
             found = engine.take([one], seen_ns=one.time_ns)
             self.lifecycle.apply(found.verdicts, found.late)
         self.lifecycle.apply(engine.tick(now_ns, seen_ns=now_ns).verdicts)

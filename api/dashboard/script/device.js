@@ -7,7 +7,10 @@ import { ageOf } from "./latest.js";
 import { valueText, whole } from "./numbers.js";
 import { keepsFor, loadSeries, statistics } from "./series.js";
 import { dateTime, duration, now, offsetName } from "./times.js";
+import { isAbout } from "./wording.js";
 
+const MOST_ALERTS = 100;
+const FIRED = ["firing", "acknowledged", "resolved"];
 const STATISTICS = [
   ["low", "device.low"],
   ["mean", "device.mean"],
@@ -144,12 +147,26 @@ export class DevicePanel {
     this.#root.setAttribute("aria-busy", "true");
     try {
       const wanted = { device: this.#device, quantity, range: view.range };
-      const series = await loadSeries(client, wanted, { signal });
-      this.#loaded = { key, series, quantity, at: performance.now() };
+      const [series, alerts] = await Promise.all([
+        loadSeries(client, wanted, { signal }),
+        this.#alerts(this.#device.id, signal),
+      ]);
+      const overlay = { spans: spansOf(alerts, name, series.to), limits: [], decided: [] };
+      this.#loaded = { key, series, quantity, overlay, at: performance.now() };
     } finally {
       this.#root.removeAttribute("aria-busy");
     }
     this.#showSeries();
+  }
+
+  /** Return the newest alerts about a device; none where the reader may not know of them. */
+  async #alerts(device, signal) {
+    const { client } = this.#parts;
+    if (!(await client.may("read_alerts"))) {
+      return [];
+    }
+    const asked = { device, state: FIRED, limit: MOST_ALERTS };
+    return (await client.get("v1/alerts", asked, { signal })).alerts;
   }
 
   #showSeries() {
@@ -165,7 +182,9 @@ export class DevicePanel {
       return;
     }
     const offset = offsetName(now(), zone);
-    describe(caption, { ...loaded, zoneText: t("chart.zone", { zone, offset }) });
+    const fired = loaded.overlay.spans.some(({ from, to }) => to > loaded.series.from && from < to);
+    const zoneText = t("chart.zone", { zone, offset });
+    describe(caption, { ...loaded, zoneText: fired ? `${zoneText} · ${t("chart.alerts")}` : zoneText });
     const found = statistics(loaded.series.points);
     const shown = STATISTICS.filter(([name]) => found && (meaningful(name, loaded.quantity)));
     list.replaceChildren(
@@ -192,6 +211,17 @@ export class DevicePanel {
     }
     select.hidden = names.length === 0;
   }
+}
+
+/** When alerts about a quantity, or about the device as a whole, fired. */
+function spansOf(alerts, quantity, now) {
+  return alerts
+    .filter((alert) => isAbout(alert, quantity))
+    .map(({ at, until, severity }) => ({
+      from: Date.parse(at),
+      to: until ? Date.parse(until) : now,
+      severity,
+    }));
 }
 
 /** A yes or no has no mean worth telling, and neither has a counter that only grows. */

@@ -40,6 +40,11 @@ export function isOpen(alert) {
   return OPEN.includes(alert.state);
 }
 
+/** Tell whether an alert is about a quantity: it names that one, or none (nothing comes at all). */
+export function isAbout({ quantity, facts }, name) {
+  return (quantity || facts.quantity || name) === name;
+}
+
 /** Return what people call it, in their language. */
 export function titleOf({ title, rule, name }) {
   return title?.[language()] || title?.en || Object.values(title ?? {})[0] || rule || name;
