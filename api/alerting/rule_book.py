@@ -69,14 +69,15 @@ class RuleBook:
         except NotFoundError:
             return None
 
-    def about_health(self, name: str, version: int = 0) -> bool:
+    def about_health(self, name: str, version: int = 0, *, unknown: bool = True) -> bool:
         """Return whether a rule looks, or ever looked, at vital signs or persons.
 
-        One that is not known, or that cannot be read, is taken to.
+        One that cannot be read is taken to.
 
         Args:
             name: of the rule.
             version: one that is known to exist; 0: none is.
+            unknown: what is said of a rule that there is not, and never was.
         """
         if name.startswith(PLATFORM):
             return False
@@ -87,7 +88,7 @@ class RuleBook:
         try:
             versions = self._registry.rules.versions(name)
         except NotFoundError:
-            return True
+            return unknown
         about = any(self._is_about_health(one) for one in versions if one.version > newest) or known
         with self._lock:
             self._health[name] = (versions[0].version, about)

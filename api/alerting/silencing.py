@@ -89,7 +89,9 @@ def shows_silence(rights: AlertRights, silence: Silence) -> bool:
         if not sites.issuperset(named):
             return False
     about = "person" in match or any(
-        rights.rules.about_health(rule) for rule in match.get("rule", ()) if "*" not in rule
+        rights.rules.about_health(rule, unknown=False)
+        for rule in match.get("rule", ())
+        if "*" not in rule
     )
     return not about or _reads_health(rights, named)
 

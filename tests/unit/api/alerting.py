@@ -38,29 +38,25 @@ def keep_alert(world: World, alert: str, **fields: Any) -> AlertRecord:
     """Keep an alert in the registry, past the lifecycle."""
     evidence: tuple[Reading, ...] = fields.pop("evidence", ())
     facts = fields.pop("facts", {})
-    record = AlertRecord(
-        **(
-            {
-                "id": alert,
-                "rule": "hot",
-                "version": 1,
-                "title": '{"en": "Too warm", "fr": "Trop chaud"}',
-                "severity": "warning",
-                "alarm_class": "measured",
-                "site": SITE,
-                "device": "thermo-1",
-                "state": AlertState.FIRING.value,
-                "at_ns": NOW_NS - 5 * MINUTE_NS,
-                "since_ns": NOW_NS - 10 * MINUTE_NS,
-                "opened_ns": NOW_NS - 5 * MINUTE_NS,
-                "value": 29.5,
-                "unit": "Cel",
-                "evidence": msgspec.json.encode(evidence).decode(),
-                "facts": msgspec.json.encode(facts).decode(),
-            }
-            | fields
-        )
-    )
+    said: dict[str, Any] = {
+        "id": alert,
+        "rule": "hot",
+        "version": 1,
+        "title": '{"en": "Too warm", "fr": "Trop chaud"}',
+        "severity": "warning",
+        "alarm_class": "measured",
+        "site": SITE,
+        "device": "thermo-1",
+        "state": AlertState.FIRING.value,
+        "at_ns": NOW_NS - 5 * MINUTE_NS,
+        "since_ns": NOW_NS - 10 * MINUTE_NS,
+        "opened_ns": NOW_NS - 5 * MINUTE_NS,
+        "value": 29.5,
+        "unit": "Cel",
+        "evidence": msgspec.json.encode(evidence).decode(),
+        "facts": msgspec.json.encode(facts).decode(),
+    }
+    record = AlertRecord(**(said | fields))
     with world.registry.alerts.work() as work:
         work.put(record)
     return record

@@ -299,7 +299,7 @@ def test_history_comes_in_pages(site: World) -> None:
 
 
 def late(rule: str, **fields: Any) -> LateValue:
-    said = {
+    said: dict[str, Any] = {
         "rule": rule, "site": SITE, "device": "thermo-1", "quantity": "air_temperature",
         "time_ns": NOW_NS - 60 * MINUTE_NS, "value": 29.0, "seen_ns": NOW_NS,
     }  # fmt: skip
