@@ -221,19 +221,27 @@ class Engine:
                 node.listen(since_ns)
             self._queue(watch)
 
-    def speak(self, rules: Collection[str], *, seen_ns: int) -> Outcome:
+    def speak(self, asked_ns: Mapping[str, int], *, seen_ns: int) -> Outcome:
         """Have rules say what holds now, and from now on every change.
 
         Args:
-            rules: their names.
+            asked_ns: name -> since when somebody wants to know what the rule finds, device time:
+                what was over before stays unsaid.
             seen_ns: the platform's time.
         """
-        self._mute = self._mute.difference(rules)
+        self._mute = self._mute.difference(asked_ns)
         verdicts: list[Verdict] = []
         for (name, _), watch in self._watches.items():
-            if name in rules:
-                verdicts += watch.speak(seen_ns=seen_ns)
+            if name in asked_ns:
+                verdicts += watch.speak(asked_ns=asked_ns[name], seen_ns=seen_ns)
                 self._queue(watch)
+        return Outcome(tuple(verdicts))
+
+    def repeat_unsure(self, *, seen_ns: int) -> Outcome:
+        """Say once more of what is pending, and what cannot be said: others are forgotten."""
+        verdicts: list[Verdict] = []
+        for watch in self._watches.values():
+            verdicts += watch.repeat_unsure(seen_ns=seen_ns)
         return Outcome(tuple(verdicts))
 
     def save(self, *, entries_before_ns: int | None = None) -> Iterator[Kept]:

@@ -78,7 +78,7 @@ class Watch:
 
     __slots__ = (
         "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_mute", "_new",
-        "_restored", "_start_ns", "_states", "_tail", "_told", "_told_state", "phases",
+        "_start_ns", "_states", "_tail", "_told", "_told_state", "phases",
         "queued_ns", "rule", "subject",
     )  # fmt: skip
 
@@ -105,7 +105,6 @@ class Watch:
         self._told_state = State.CLEAR
         self._episodes_told = -1 if self._told else 0
         self._mute = mute
-        self._restored = False
         self._begin(node)
 
     @property
@@ -151,18 +150,25 @@ class Watch:
             self.phases.look(at_ns)
         return self._say(seen_ns=seen_ns)
 
-    def speak(self, *, seen_ns: int) -> list[Verdict]:
+    def speak(self, *, asked_ns: int, seen_ns: int) -> list[Verdict]:
         """Say what holds now, and from now on every change.
 
-        What is over already is said where another process left off, and else stays unsaid: nobody
-        had asked for it.
+        What was over before anybody asked for it stays unsaid.
+
+        Args:
+            asked_ns: since when somebody wants to know, device time.
+            seen_ns: the platform's time.
         """
         self._mute = False
-        if not self._restored:
-            for one in self.phases.episodes:
-                if one.until_ns is not None:
-                    self._know(one)
+        for one in self.phases.episodes:
+            if one.until_ns is not None and one.until_ns < asked_ns:
+                self._know(one)
         self._episodes_told = -1
+        return self._say(seen_ns=seen_ns)
+
+    def repeat_unsure(self, *, seen_ns: int) -> list[Verdict]:
+        """Say once more that it is pending, or that it cannot be said."""
+        self._told_state = State.CLEAR
         return self._say(seen_ns=seen_ns)
 
     def save(self, *, entries_before_ns: int | None = None) -> Kept:
@@ -199,9 +205,8 @@ class Watch:
         for told in self._told:
             told.before = told.at_ns <= kept.from_ns
         self._fold(list(kept.entries))
-        self._told_state = phases.state
+        self._told_state = State.CLEAR
         self._episodes_told = -1
-        self._restored = True
 
     def exchange(self, node: Node, *, seen_ns: int) -> list[Verdict]:
         """Go on with another condition, from what is remembered; return what changed."""

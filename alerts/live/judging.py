@@ -50,6 +50,7 @@ class Judging:
         self._warming: Engine | None = None
         self.plan: Plan | None = None
         self._silent: frozenset[str] = frozenset()
+        self._gone_on: frozenset[str] = frozenset()
         self._told: ToldAlerts = {}
         self._reach: Mapping[str, Sequence[Placed]] = {}
 
@@ -100,7 +101,7 @@ class Judging:
             mute=names,
         )
         engine.listen(now_ns)
-        gone_on = engine.restore(kept)
+        self._gone_on = gone_on = engine.restore(kept)
         self._engine, self._warming, self._silent = engine, None, frozenset(names)
         going_on = [one for one in plan.rules if one.name in gone_on]
         self._read(
@@ -123,8 +124,8 @@ class Judging:
             plan: what is to be judged from now on.
             told: as in `begin`.
             now_ns: the platform's time.
-            ready: is called once rules that are new have been given what is stored: what is not
-                stored yet, and came since, has to be given again.
+            ready: is called once they are at work: what was stored is judged; of rules that are
+                new, what came since and was not stored yet has to be given again.
         """
         assert self._engine is not None and self.plan is not None  # noqa: S101, PT018 - begun
         known = self.plan.versions
@@ -132,6 +133,7 @@ class Judging:
         self._told = told
         if not fresh:
             self._exchange(plan, now_ns=now_ns)
+            ready()
             return
         self._reach = reach(plan.rules, plan.inventory.devices)
         self._warming = warming = Engine(
@@ -162,6 +164,7 @@ class Judging:
         same = {name for name, _ in plan.versions & self.plan.versions}
         fresh = {one.name for one in plan.rules} - same
         self._silent = frozenset(fresh | (same & self._silent))
+        self._gone_on &= same
         self._engine = Engine(
             rules=plan.rules,
             inventory=plan.inventory,
@@ -185,7 +188,10 @@ class Judging:
         """Have rules that were mute say what holds."""
         if self._engine is not None and self._silent:
             silent, self._silent = self._silent, frozenset()
-            self._hear(self._engine.speak(silent, seen_ns=now_ns))
+            asked_ns = {} if self.plan is None else self.plan.asked_ns
+            since = {name: asked_ns.get(name, 0) for name in silent}
+            since.update(dict.fromkeys(silent & self._gone_on, 0))
+            self._hear(self._engine.speak(since, seen_ns=now_ns))
 
     def take(self, readings: Iterable[Reading], *, now_ns: int) -> None:
         """Judge values that arrive now."""
@@ -196,6 +202,11 @@ class Judging:
         """Judge what the ledger says of whole hours."""
         if self._engine is not None:
             self._hear(self._engine.take_hours(hours, seen_ns=now_ns))
+
+    def repeat_unsure(self, *, now_ns: int) -> None:
+        """Say once more of what is pending, and what cannot be said."""
+        if self._engine is not None:
+            self._hear(self._engine.repeat_unsure(seen_ns=now_ns))
 
     def tick(self, *, now_ns: int) -> None:
         """Let device time pass: all that was measured has been given, but for the last second."""

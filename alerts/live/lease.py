@@ -37,6 +37,8 @@ class LeaseKeeper:
         self._registry = registry
         self.holder = holder
         self._for_s = for_s
+        self.refused = False
+        """Whether another process was found to hold it, the last time that it was asked for."""
         self._outage = Outage(logger("alerts.lease"), "registry")
         self._stopping = threading.Event()
         self._held = threading.Event()
@@ -78,6 +80,7 @@ class LeaseKeeper:
                 self._outage.down(error.detail)
             else:
                 self._outage.up()
+                self.refused = not held
                 if held:
                     self._held.set()
                 else:

@@ -22,13 +22,17 @@ class Plan(msgspec.Struct, frozen=True):
         rules: those that count, by name; each with the registry's number of its version.
         unusable: name -> what is wrong with it, of those that count and cannot be used.
         inventory: the devices.
+        asked_ns: name -> since when the version of the rule counts, the platform's time.
         revision: of the registry.
+        until_ns: when the devices' persons change by themselves, or None: not that is known.
     """
 
     rules: tuple[Rule, ...]
     unusable: Mapping[str, str]
     inventory: Inventory
+    asked_ns: Mapping[str, int]
     revision: int
+    until_ns: int | None = None
 
     @property
     def versions(self) -> frozenset[tuple[str, int]]:
@@ -43,8 +47,17 @@ def plan_of(registry: Registry, *, now_ns: int) -> Plan:
         RegistryUnavailableError: the registry does not answer.
     """
     revision = registry.revision()
-    rules, unusable = usable(registry.rules.newest(states=(RuleState.ACTIVE,)))
-    return Plan(rules, unusable, inventory_of(registry, at_ns=now_ns), revision)
+    until_ns = registry.assignments.next_change(now_ns)
+    versions = registry.rules.newest(states=(RuleState.ACTIVE,))
+    rules, unusable = usable(versions)
+    return Plan(
+        rules=rules,
+        unusable=unusable,
+        inventory=inventory_of(registry, at_ns=now_ns),
+        asked_ns={one.name: one.created_ns for one in versions},
+        revision=revision,
+        until_ns=until_ns,
+    )
 
 
 def usable(versions: Iterable[RuleVersion]) -> tuple[tuple[Rule, ...], Mapping[str, str]]:

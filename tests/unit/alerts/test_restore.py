@@ -97,7 +97,7 @@ def run(tested: Rule, readings: list[Reading], *, kills: set[int]) -> Listener:
             judged, kept = again(tested, blob, told)
             stored = [two for two in readings[: place + 1] if two.time_ns >= kept.again_ns]
             judged.take(stored, seen_ns=one.time_ns, again=True)
-            told.hear(judged.speak({"rule"}, seen_ns=one.time_ns).verdicts)
+            told.hear(judged.speak({"rule": 0}, seen_ns=one.time_ns).verdicts)
             told.hear(judged.tick(one.time_ns - 1, seen_ns=one.time_ns).verdicts)
     end_ns = ns(4000)
     told.hear(judged.tick(end_ns, seen_ns=end_ns).verdicts)
@@ -135,7 +135,7 @@ def test_an_alert_whose_values_are_not_given_again_yet_is_not_withdrawn() -> Non
     told.hear(judged.take([value(60, 40)], seen_ns=ns(60)).verdicts)
     other, _ = again(rule(HOT), blob, told)
     other.take([value(0, 20)], seen_ns=ns(61), again=True)
-    assert other.speak({"rule"}, seen_ns=ns(61)).verdicts == ()
+    assert other.speak({"rule": 0}, seen_ns=ns(61)).verdicts == ()
     assert other.take([value(60, 40)], seen_ns=ns(62), again=True).verdicts == ()
     (over,) = other.take([value(90, 20)], seen_ns=ns(90)).verdicts
     assert (over.state, over.alert_ns, over.at_ns) == (State.CLEAR, ns(60), ns(90))
@@ -148,7 +148,17 @@ def test_a_rule_that_is_new_does_not_tell_of_what_was_over_before_it() -> None:
     )
     history = [value(0, 40), value(10, 20), value(20, 40), value(20, 20, device="e")]
     assert fresh.take(history, seen_ns=ns(30), again=True).verdicts == ()
-    assert shown(fresh.speak({"rule"}, seen_ns=ns(30)).verdicts) == [("firing", 20)]
+    assert shown(fresh.speak({"rule": ns(15)}, seen_ns=ns(30)).verdicts) == [("firing", 20)]
+
+
+def test_a_rule_tells_of_what_was_over_before_it_was_judged_but_not_before_it_was_there() -> None:
+    fresh = Engine(
+        rules=[rule(HOT)], inventory=Inventory(tuple(DEVICES), ZONES), since_ns=ns(0), mute={"rule"}
+    )
+    history = [value(0, 40), value(10, 20), value(20, 40), value(30, 20)]
+    fresh.take(history, seen_ns=ns(40), again=True)
+    (found,) = fresh.speak({"rule": ns(15)}, seen_ns=ns(40)).verdicts
+    assert (found.at_ns, found.until_ns) == (ns(20), ns(30))
 
 
 def test_an_alert_of_an_older_version_ends_when_the_new_one_does_not_hold() -> None:
@@ -160,7 +170,7 @@ def test_an_alert_of_an_older_version_ends_when_the_new_one_does_not_hold() -> N
         told=told,
         mute={"rule"},
     )
-    assert newer.speak({"rule"}, seen_ns=ns(5)).verdicts == ()
+    assert newer.speak({"rule": 0}, seen_ns=ns(5)).verdicts == ()
     (over,) = newer.take([value(10, 20)], seen_ns=ns(10)).verdicts
     assert (over.state, over.alert_ns, over.at_ns) == (State.CLEAR, ns(0), ns(10))
     assert "withdrawn" not in over.facts
@@ -177,7 +187,7 @@ def test_a_deadman_that_fires_goes_on_over_a_time_in_which_nobody_listened() -> 
     other, _ = again(tested, blob, told)
     other.take([value(0, 20)], seen_ns=ns(5000), again=True)
     other.listen(ns(5000))
-    told.hear(other.speak({"rule"}, seen_ns=ns(5000)).verdicts)
+    told.hear(other.speak({"rule": 0}, seen_ns=ns(5000)).verdicts)
     told.hear(other.tick(ns(5600), seen_ns=ns(5600)).verdicts)
     assert told.alerts[subject, ns(300)] is None
     told.hear(other.take([value(5700, 20)], seen_ns=ns(5700)).verdicts)

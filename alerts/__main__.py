@@ -1,0 +1,123 @@
+"""`python -m alerts`: judge rules and have people told, until SIGTERM or SIGINT.
+
+Several may run: one judges, the others wait for it to end.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from alerts.live.service import AlertService
+from core.clock import Clock, SystemClock
+from core.collector import freeze_startup
+from core.errors import ConfigurationError, PasserelleError
+from core.logs import Outage, configure_logging, logger
+from core.metrics import Metrics
+from core.settings import Settings, load_settings
+from core.status_server import StatusServer
+from core.waiting import until_it_answers
+from devices.registry import Registry, RegistryUnavailableError
+from storage.factory import open_store
+
+_log = logger("alerts")
+
+
+def run(
+    settings: Settings,
+    *,
+    stopping: threading.Event,
+    checkpoint: Callable[[str], None] = lambda _: None,
+    clock: Clock | None = None,
+) -> None:
+    """Judge until `stopping` is set.
+
+    Args:
+        settings: all of them.
+        stopping: set to end it.
+        checkpoint: called with a name as the loop passes certain places.
+        clock: the time; None: the machine's.
+
+    Raises:
+        ConfigurationError: a setting or the policy is wrong.
+    """
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    registry = Registry.open(settings.registry_url, clock=clock)
+    try:
+        outage = Outage(_log, "registry")
+        away = (RegistryUnavailableError,)
+        if not until_it_answers(registry.migrate, away=away, outage=outage, stopping=stopping):
+            return
+        store = open_store(settings)
+        try:
+            service = AlertService(
+                settings=settings,
+                registry=registry,
+                store=store,
+                clock=clock,
+                metrics=metrics,
+                checkpoint=checkpoint,
+            )
+            status = _status(settings, metrics, service)
+            service.start()
+            freeze_startup()
+            stopping.wait()
+            service.stop()
+            if status is not None:
+                status.stop()
+            _log.info("alerts_stopped")
+        finally:
+            store.close()
+    finally:
+        registry.close()
+
+
+def _status(settings: Settings, metrics: Metrics, service: AlertService) -> StatusServer | None:
+    if settings.alerts.metrics_port is None:
+        return None
+    status = StatusServer(
+        host=settings.alerts.metrics_host,
+        port=settings.alerts.metrics_port,
+        metrics=metrics,
+        healthy=lambda: {"ok": True, "active": service.active, "judging": service.judging},
+        variable="PASSERELLE_ALERTS__METRICS_PORT",
+    )
+    status.start()
+    return status
+
+
+def main() -> int:
+    """Run with the settings of the environment; return the exit code."""
+    stopping = threading.Event()
+    crashed = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    def crash(args: threading.ExceptHookArgs) -> None:
+        _log.error("thread_died", thread=args.thread and args.thread.name, exc_info=args.exc_value)
+        crashed.set()
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threading.excepthook = crash
+    try:
+        settings = load_settings()
+        configure_logging(settings.logging)
+        run(settings, stopping=stopping)
+    except ConfigurationError as error:
+        sys.stderr.write(f"passerelle: {error.detail}\n")
+        return 2
+    except PasserelleError as error:
+        sys.stderr.write(f"passerelle: {error.detail}\n")
+        return 1
+    return 1 if crashed.is_set() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

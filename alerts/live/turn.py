@@ -1,0 +1,436 @@
+"""One turn of judging: from taking over to giving up. Everything here is the judging thread's."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from alerts.evaluate.watch import Told
+from alerts.lifecycle import Lifecycle, names_of
+from alerts.live.checkpoint import Checkpoint, CheckpointError, decode, encode
+from alerts.live.clockwatch import ClockWatch
+from alerts.live.hearing import Hearing, Hole
+from alerts.live.history import Reader
+from alerts.live.hours import Hours
+from alerts.live.judging import Judging, ToldAlerts
+from alerts.live.listener import Listener
+from alerts.live.outbound import Outbound
+from alerts.live.plan import Plan, plan_of
+from alerts.live.platform_state import PlatformState
+from alerts.model import State, Subject, Verdict
+from alerts.rules.inventory import Inventory
+from alerts.rules.model import Rule
+from core.clock import NS_PER_S, Clock
+from core.logs import Outage, logger
+from core.metrics import Metrics
+from core.reading import Reading
+from core.settings import AlertsSettings
+from core.sinks import STORED_UNTIL_FACT
+from core.stream import FrameError
+from core.stream import decode as decode_frame
+from devices.registry import Registry, RegistryUnavailableError
+from devices.registry.alert_records import AlertRecord, AlertState
+from devices.registry.alerts import AlertFilter
+from storage.line_protocol import points_of
+
+_log = logger("alerts")
+NAME = "evaluator"
+"""Name of the checkpoint in the registry."""
+_WAIT_S = 0.05
+_FRAMES = 200
+_TICK_S = 0.25
+_SECOND_S = 1.0
+_PLAN_S = 5.0
+_HOURS_S = 60.0
+_CATCH_UP_S = 30.0
+_SILENT_S = 5.0
+_GAP_S = 120.0
+_TOLD = 10_000
+_DAY_NS = 86_400 * NS_PER_S
+
+
+class Turn:
+    """Judging, from taking over to giving up.
+
+    Args:
+        settings: `alerts`.
+        registry: rules, devices, workers' reports, the checkpoint.
+        lifecycle: is given the verdicts.
+        listener: to the workers' streams; started by whoever made it.
+        reader: of stored values.
+        clock: the time.
+        metrics: `alerts.evaluator`.
+        holder: of the lease.
+        checkpoint: called with a name as the loop passes certain places.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: AlertsSettings,
+        registry: Registry,
+        lifecycle: Lifecycle,
+        listener: Listener,
+        reader: Reader,
+        clock: Clock,
+        metrics: Metrics,
+        holder: str,
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._lifecycle = lifecycle
+        self._listener = listener
+        self._reader = reader
+        self._clock = clock
+        self._all_metrics = metrics
+        self._metrics = metrics.alerts.evaluator
+        self._holder = holder
+        self._pass = checkpoint
+        self._outbound = Outbound(lifecycle=lifecycle, clock=clock, metrics=metrics)
+        self._platform = PlatformState(lifecycle)
+        self._judging = Judging(reader=reader, hear=self._outbound.hear)
+        self._hours = Hours(registry)
+        self._clockwatch = ClockWatch(clock)
+        self._bad_frames = Outage(_log, "live_frames")
+        self._outage = Outage(_log, "registry")
+        self._hearing = Hearing(heard={}, holes=(), since_ns=0)
+        self._began_s = clock.monotonic_s()
+        self._catching_up = True
+        self._deaf = False
+        self._holes_since: dict[Hole, float] = {}
+        self._due: dict[str, float] = {}
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        """The rules that are judged."""
+        return () if self._judging.plan is None else self._judging.plan.rules
+
+    @property
+    def inventory(self) -> Inventory:
+        """The devices that are looked at."""
+        plan = self._judging.plan
+        return Inventory((), {}) if plan is None else plan.inventory
+
+    @property
+    def speaking(self) -> bool:
+        """Whether everything was taken up, and what is found is said."""
+        return not self._catching_up
+
+    def begin(self) -> None:
+        """Take up what was remembered, and have what came since read from the store.
+
+        Raises:
+            RegistryUnavailableError: the registry does not answer.
+        """
+        now_ns = self._clock.now_ns()
+        plan = plan_of(self._registry, now_ns=now_ns)
+        kept = self._kept()
+        stored_until = self._stored_until()
+        if kept is None:
+            kept = Checkpoint(now_ns, now_ns, {}, (), ())
+        self._hearing = Hearing(
+            heard={
+                worker: msgspec.structs.replace(one, told_ns=stored_until[worker])
+                if stored_until.get(worker, 0) > one.told_ns
+                else one
+                for worker, one in kept.heard.items()
+            },
+            holes=[Hole(*one) for one in kept.holes],
+            since_ns=min(stored_until.values(), default=kept.saved_ns),
+        )
+        since_ns = kept.again_ns
+
+        def failed() -> None:
+            for worker in stored_until:
+                self._hearing.miss(worker, from_ns=since_ns, until_ns=now_ns)
+
+        self._judging.begin(
+            plan,
+            kept=kept.watches,
+            again_ns=since_ns,
+            told=self._told(kept),
+            now_ns=now_ns,
+            failed=failed,
+        )
+        self._resume_platform()
+        self._due = {"plan": self._began_s + _PLAN_S, "save": self._began_s + _SECOND_S}
+        self._describe(plan)
+
+    def step(self) -> None:
+        """Do what is to be done now; returns within a fraction of a second.
+
+        Raises:
+            LeaseLostError: another process judges rules by now.
+        """
+        now_s = self._clock.monotonic_s()
+        while self._catching_up and self._reader.advance(wait_s=_WAIT_S):
+            if self._clock.monotonic_s() - now_s > _SECOND_S:
+                return  # what is heard waits meanwhile, in its order
+        if self._catching_up and not self._reader.idle:
+            return
+        since_ns = self._hear()
+        if not self._catching_up:
+            self._reader.advance()
+        self._watch_clock()
+        if self._is_due("tick", _TICK_S) and not self._catching_up and not self._deaf:
+            self._judging.tick(now_ns=self._clock.now_ns())
+        if self._is_due("second", _SECOND_S):
+            self._each_second()
+        self._pass("judged")
+        self._outbound.write(since_ns=since_ns)
+        self._pass("written")
+        if self._is_due("save", self._settings.checkpoint_s) and not self._catching_up:
+            self._save()
+
+    def end(self) -> None:
+        """Write what was said and keep what is remembered: nothing has to be judged again.
+
+        Raises:
+            LeaseLostError: another process judges rules by now.
+        """
+        self._outbound.write()
+        if not self._catching_up:
+            self._save()
+
+    def _hear(self) -> int | None:
+        """Judge what was heard; return when the oldest of it was committed."""
+        frames = self._listener.take(timeout_s=_WAIT_S, most=_FRAMES)
+        readings: list[Reading] = []
+        since_ns: int | None = None
+        now_s = self._clock.monotonic_s()
+        for worker, payload in frames:
+            try:
+                frame = decode_frame(payload)
+                points = points_of(frame.lines)
+            except (FrameError, ValueError) as error:
+                self._bad_frames.down(str(error), worker=worker)
+                continue
+            self._bad_frames.up()
+            self._hearing.take(worker, frame, now_s=now_s)
+            if points and since_ns is None:
+                since_ns = frame.told_ns
+            for one in points:
+                readings += [
+                    Reading(one.site, one.device, name, one.time_ns, value, one.quality)
+                    for name, value in one.values.items()
+                ]
+        if readings:
+            self._metrics.values.labels("stream").inc(len(readings))
+            self._judging.take(readings, now_ns=self._clock.now_ns())
+        return since_ns
+
+    def _each_second(self) -> None:
+        try:
+            self._look_after_holes()
+            self._look_after_workers()
+            if self._is_due("plan", _PLAN_S):
+                self._look_for_changes()
+            if self._is_due("hours", _HOURS_S):
+                hours = self._hours.take(self.rules, now_ns=self._clock.now_ns())
+                self._judging.take_hours(hours, now_ns=self._clock.now_ns())
+        except RegistryUnavailableError as error:
+            self._outage.down(error.detail)
+            return
+        self._outage.up()
+        self._outbound.tick()
+        self._metrics.watches.set(self._judging.watches)
+        self._metrics.holes.set(len(self._hearing.holes))
+
+    def _look_after_holes(self) -> None:
+        """Have holes read that are in the store by now; begin to speak once there is none."""
+        now_s, now_ns = self._clock.monotonic_s(), self._clock.now_ns()
+        if self._hearing.holes or self._catching_up:
+            for hole in self._hearing.readable(self._stored_until()):
+                _log.info("hole_read", worker=hole.worker, s=_seconds(hole))
+                self._fill(hole, now_ns=now_ns)
+        self._holes_since = {one: self._holes_since.get(one, now_s) for one in self._hearing.holes}
+        for worker in {one.worker for one in self._hearing.holes} | {
+            *self._platform.of("stream_gap")
+        }:
+            since = [at for one, at in self._holes_since.items() if one.worker == worker]
+            self._platform.say(
+                "stream_gap",
+                worker,
+                active=bool(since) and now_s - min(since) >= _GAP_S,
+                facts={"worker": worker},
+            )
+        if self._judging.mute and not self._judging.changing:
+            patient = now_s - self._began_s < _CATCH_UP_S
+            waiting = not self._reader.idle or self._hearing.holes or not self._hearing.heard
+            if waiting and patient:
+                return
+            self._judging.speak(now_ns=now_ns)
+        if self._catching_up:
+            self._catching_up = False
+            self._judging.listen(now_ns=now_ns)
+            self._say_gone(now_ns=now_ns)
+            self._outbound.write()
+            self._save()
+            _log.info("alerts_caught_up", after_s=round(now_s - self._began_s, 1))
+
+    def _fill(self, hole: Hole, *, now_ns: int) -> None:
+        def failed() -> None:
+            self._hearing.miss(hole.worker, from_ns=hole.from_ns, until_ns=hole.until_ns)
+
+        self._judging.fill(
+            from_ns=hole.from_ns, until_ns=hole.until_ns, now_ns=now_ns, failed=failed
+        )
+
+    def _look_after_workers(self) -> None:
+        """Know when nobody is heard, or one worker is not: silence is nobody's fault then."""
+        now_s = self._clock.monotonic_s()
+        deaf_s = self._settings.deaf_after_s
+        silence_s = self._hearing.silence_s(now_s=now_s)
+        if silence_s is None:
+            silence_s = now_s - self._began_s
+        deaf = silence_s >= _SILENT_S
+        if self._deaf and not deaf:
+            self._judging.listen(now_ns=self._clock.now_ns())
+        self._deaf = deaf
+        all_deaf = silence_s >= deaf_s
+        self._metrics.deaf.set(1 if all_deaf else 0)
+        silent = self._hearing.silent(now_s=now_s, for_s=deaf_s)
+        self._platform.say("deaf", "", active=all_deaf, facts={"silent_s": round(silence_s)})
+        for worker in {*silent, *self._platform.of("deaf")} - {""}:
+            active = worker in silent and not all_deaf
+            if not active and worker not in silent:
+                self._judging.listen(now_ns=self._clock.now_ns())
+            facts: dict[str, str | float] = {"worker": worker}
+            facts["silent_s"] = round(silent.get(worker, 0.0))
+            self._platform.say("deaf", worker, active=active, facts=facts)
+
+    def _look_for_changes(self) -> None:
+        """Take up rules and devices that changed."""
+        known = self._judging.plan
+        if known is None or self._judging.changing or self._catching_up:
+            return
+        now_ns = self._clock.now_ns()
+        due = known.until_ns is not None and known.until_ns <= now_ns
+        if not due and self._registry.revision() == known.revision:
+            return
+        plan = plan_of(self._registry, now_ns=now_ns)
+        if plan.versions == known.versions and plan.inventory == known.inventory:
+            self._judging.plan = plan
+            return
+        stored_until = self._stored_until()
+
+        def ready() -> None:
+            self._began_s = self._clock.monotonic_s()
+            if self._judging.mute:
+                self._hearing.miss_all(stored_until)
+            self._describe(plan)
+            self._judging.repeat_unsure(now_ns=now_ns)
+            self._say_gone(now_ns=now_ns)
+
+        self._judging.change(plan, told=self._told(None), now_ns=now_ns, ready=ready)
+
+    def _describe(self, plan: Plan) -> None:
+        """Have the lifecycle know rules and places, and say which rules cannot be used."""
+        rules = {one.name: one for one in plan.rules}
+        self._lifecycle.know(rules, plan.inventory, names_of(self._registry))
+        self._lifecycle.resolve_orphans(rules)
+        self._metrics.rules.set(len(plan.rules))
+        self._metrics.bad_rules.set(len(plan.unusable))
+        for name in {*plan.unusable, *self._platform.of("rules_unusable")}:
+            reason = plan.unusable.get(name, "")
+            if reason:
+                _log.warning("rule_unusable", rule=name, reason=reason)
+            self._platform.say(
+                "rules_unusable", name, active=bool(reason), facts={"rule": name, "reason": reason}
+            )
+
+    def _say_gone(self, *, now_ns: int) -> None:
+        """End alerts whose devices are there no more."""
+        verdicts = [
+            Verdict(
+                rule, 0, subject, State.CLEAR, now_ns, now_ns, alert_ns=told.at_ns,
+                facts={"subject_gone": 1},
+            )
+            for rule, subject, told in self._judging.gone()
+        ]  # fmt: skip
+        if verdicts:
+            self._lifecycle.apply(verdicts)
+
+    def _watch_clock(self) -> None:
+        step_s = self._clockwatch.stepped_s()
+        if step_s:
+            _log.warning("clock_stepped", by_s=round(step_s, 1))
+            self._judging.listen(now_ns=self._clock.now_ns())
+
+    def _is_due(self, what: str, every_s: float) -> bool:
+        now_s = self._clock.monotonic_s()
+        if now_s < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now_s + every_s
+        return True
+
+    def _stored_until(self) -> Mapping[str, int]:
+        """Return until when the store has everything that each worker committed."""
+        return {
+            one.worker: int(one.facts.get(STORED_UNTIL_FACT, 0))
+            for one in self._registry.workers.list()
+        }
+
+    def _kept(self) -> Checkpoint | None:
+        found = self._registry.alerts.checkpoint(NAME)
+        if found is None:
+            return None
+        try:
+            return decode(found.blob)
+        except CheckpointError as error:
+            _log.warning("checkpoint_not_used", reason=error.detail)
+            return None
+
+    def _save(self) -> None:
+        """Keep what is remembered, once everything that was said is in the registry."""
+        if not self._outbound.empty:
+            return
+        now_ns = self._clock.now_ns()
+        again_ns = now_ns - self._judging.again_for_ns
+        holes = [(one.worker, one.from_ns, one.until_ns) for one in self._hearing.holes]
+        with self._metrics.checkpoint_seconds.time():
+            watches = tuple(self._judging.save(entries_before_ns=again_ns))
+            heard = dict(self._hearing.heard)
+            blob = encode(Checkpoint(now_ns, again_ns, heard, tuple(holes), watches))
+            facts = msgspec.json.encode({"watches": len(watches)}).decode()
+            try:
+                self._registry.alerts.keep_checkpoint(
+                    NAME, blob, facts, now_ns, holder=self._holder
+                )
+            except RegistryUnavailableError as error:
+                self._outage.down(error.detail)
+                return
+        self._metrics.checkpoint_bytes.set(len(blob))
+        self._pass("kept")
+
+    def _told(self, kept: Checkpoint | None) -> ToldAlerts:
+        """Return the alerts that people were told of and that late values may still change."""
+        alerts = list(self._registry.alerts.open_alerts())
+        if kept is not None:
+            since_ns = kept.again_ns - _DAY_NS
+            wanted = AlertFilter(states=(AlertState.RESOLVED.value,), since_ns=since_ns)
+            alerts += self._registry.alerts.list(wanted, limit=_TOLD)
+        found: dict[tuple[str, Subject], list[Told]] = defaultdict(list)
+        for one in alerts:
+            if not one.rule.startswith("platform."):
+                found[one.rule, subject_of_alert(one)].append(Told(one.at_ns, one.until_ns))
+        return found
+
+    def _resume_platform(self) -> None:
+        names = {}
+        for one in self._registry.alerts.open_alerts():
+            if one.rule.startswith("platform."):
+                names[f"{one.rule.removeprefix('platform.')} {one.device}"] = one.id
+        self._platform.resume(names)
+
+
+def subject_of_alert(one: AlertRecord) -> Subject:
+    """Return of what an alert speaks."""
+    return Subject(one.site, one.building, one.zone, one.device, one.quantity, one.person)
+
+
+def _seconds(hole: Hole) -> float:
+    return round((hole.until_ns - hole.from_ns) / NS_PER_S, 1)
