@@ -19,6 +19,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import create_app
+from api.schemas.alert_rules import YAML_EXAMPLE
+from api.schemas.alerts import ALERT_EXAMPLE
+from api.schemas.silences import SILENCE_EXAMPLE
 from api.server import ApiServer
 from core.access import EVERYTHING
 from core.clock import NS_PER_HOUR, SystemClock
@@ -26,6 +29,7 @@ from core.metrics import Metrics
 from core.reading import Point
 from core.settings import load_settings
 from devices.registry import DeadLetter, Device, Registry, WorkerStatus
+from devices.registry.alert_records import AlertRecord, Silence
 from storage.backends.memory import MemoryStore
 
 EXAMPLES = 25
@@ -67,6 +71,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
             )
         ]
     )
+    keep_alerting(registry, now_ns)
     store = MemoryStore()
     store.write(
         [Point("elgazala", "elg-env-001", "environment", now_ns, {"air_temperature": 20.0})]
@@ -93,6 +98,38 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     server.stop()
     store.close()
     registry.close()
+
+
+def keep_alerting(registry: Registry, now_ns: int) -> None:
+    """Keep a rule, an alert and a silence under the names of the documented examples."""
+    registry.rules.put("server-room-hot", YAML_EXAMPLE, author="a", reason="b")
+    with registry.alerts.work() as work:
+        work.put(
+            AlertRecord(
+                id=ALERT_EXAMPLE["id"],
+                rule="server-room-hot",
+                version=1,
+                title='{"en": "a", "fr": "b"}',
+                severity="critical",
+                alarm_class="measured",
+                site="elgazala",
+                device="elg-env-001",
+                state="firing",
+                at_ns=now_ns,
+                opened_ns=now_ns,
+            )
+        )
+    registry.silences.add(
+        Silence(
+            id=SILENCE_EXAMPLE["id"],
+            match='{"site": ["elgazala"]}',
+            by="a",
+            reason="b",
+            created_ns=now_ns,
+            start_ns=now_ns,
+            end_ns=now_ns + NS_PER_HOUR,
+        )
+    )
 
 
 def test_every_route_answers_as_documented_whatever_it_is_sent(
