@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from alerts.evaluate.watch import Told
 from alerts.lifecycle import Lifecycle, names_of
-from alerts.live.checkpoint import Checkpoint, CheckpointError, decode, encode
+from alerts.live.checkpoint import Checkpoint
 from alerts.live.clockwatch import ClockWatch
 from alerts.live.hearing import Hearing, Hole
 from alerts.live.history import Reader
 from alerts.live.hours import Hours
-from alerts.live.judging import Judging, ToldAlerts
+from alerts.live.judging import Judging
 from alerts.live.listener import Listener
+from alerts.live.memory import Memory
 from alerts.live.outbound import Outbound
 from alerts.live.plan import Plan, plan_of
-from alerts.live.platform_state import PlatformState
-from alerts.model import State, Subject, Verdict
+from alerts.live.platform_state import UNUSABLE, PlatformState
+from alerts.live.presence import Presence
+from alerts.model import State, Verdict
 from alerts.rules.inventory import Inventory
 from alerts.rules.model import Rule
 from core.clock import NS_PER_S, Clock
@@ -31,13 +31,9 @@ from core.sinks import STORED_UNTIL_FACT
 from core.stream import FrameError
 from core.stream import decode as decode_frame
 from devices.registry import Registry, RegistryUnavailableError
-from devices.registry.alert_records import AlertRecord, AlertState
-from devices.registry.alerts import AlertFilter
 from storage.line_protocol import points_of
 
 _log = logger("alerts")
-NAME = "evaluator"
-"""Name of the checkpoint in the registry."""
 _WAIT_S = 0.05
 _FRAMES = 200
 _TICK_S = 0.25
@@ -45,10 +41,6 @@ _SECOND_S = 1.0
 _PLAN_S = 5.0
 _HOURS_S = 60.0
 _CATCH_UP_S = 30.0
-_SILENT_S = 5.0
-_GAP_S = 120.0
-_TOLD = 10_000
-_DAY_NS = 86_400 * NS_PER_S
 
 
 class Turn:
@@ -85,9 +77,8 @@ class Turn:
         self._listener = listener
         self._reader = reader
         self._clock = clock
-        self._all_metrics = metrics
         self._metrics = metrics.alerts.evaluator
-        self._holder = holder
+        self._memory = Memory(registry=registry, holder=holder, clock=clock, metrics=self._metrics)
         self._pass = checkpoint
         self._outbound = Outbound(lifecycle=lifecycle, clock=clock, metrics=metrics)
         self._platform = PlatformState(lifecycle)
@@ -96,12 +87,10 @@ class Turn:
         self._clockwatch = ClockWatch(clock)
         self._bad_frames = Outage(_log, "live_frames")
         self._outage = Outage(_log, "registry")
-        self._hearing = Hearing(heard={}, holes=(), since_ns=0)
         self._began_s = clock.monotonic_s()
         self._catching_up = True
-        self._deaf = False
-        self._holes_since: dict[Hole, float] = {}
         self._due: dict[str, float] = {}
+        self._hear_from(Hearing(heard={}, holes=(), since_ns=0))
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -127,11 +116,11 @@ class Turn:
         """
         now_ns = self._clock.now_ns()
         plan = plan_of(self._registry, now_ns=now_ns)
-        kept = self._kept()
+        kept = self._memory.load()
         stored_until = self._stored_until()
         if kept is None:
             kept = Checkpoint(now_ns, now_ns, {}, (), ())
-        self._hearing = Hearing(
+        hearing = Hearing(
             heard={
                 worker: msgspec.structs.replace(one, told_ns=stored_until[worker])
                 if stored_until.get(worker, 0) > one.told_ns
@@ -141,6 +130,7 @@ class Turn:
             holes=[Hole(*one) for one in kept.holes],
             since_ns=min(stored_until.values(), default=kept.saved_ns),
         )
+        self._hear_from(hearing)
         since_ns = kept.again_ns
 
         def failed() -> None:
@@ -151,7 +141,7 @@ class Turn:
             plan,
             kept=kept.watches,
             again_ns=since_ns,
-            told=self._told(kept),
+            told=self._memory.told(since_ns=since_ns),
             now_ns=now_ns,
             failed=failed,
         )
@@ -175,7 +165,7 @@ class Turn:
         if not self._catching_up:
             self._reader.advance()
         self._watch_clock()
-        if self._is_due("tick", _TICK_S) and not self._catching_up and not self._deaf:
+        if self._is_due("tick", _TICK_S) and not self._catching_up and not self._presence.deaf:
             self._judging.tick(now_ns=self._clock.now_ns())
         if self._is_due("second", _SECOND_S):
             self._each_second()
@@ -225,7 +215,7 @@ class Turn:
     def _each_second(self) -> None:
         try:
             self._look_after_holes()
-            self._look_after_workers()
+            self._presence.look(now_s=self._clock.monotonic_s())
             if self._is_due("plan", _PLAN_S):
                 self._look_for_changes()
             if self._is_due("hours", _HOURS_S):
@@ -237,7 +227,6 @@ class Turn:
         self._outage.up()
         self._outbound.tick()
         self._metrics.watches.set(self._judging.watches)
-        self._metrics.holes.set(len(self._hearing.holes))
 
     def _look_after_holes(self) -> None:
         """Have holes read that are in the store by now; begin to speak once there is none."""
@@ -246,17 +235,6 @@ class Turn:
             for hole in self._hearing.readable(self._stored_until()):
                 _log.info("hole_read", worker=hole.worker, s=_seconds(hole))
                 self._fill(hole, now_ns=now_ns)
-        self._holes_since = {one: self._holes_since.get(one, now_s) for one in self._hearing.holes}
-        for worker in {one.worker for one in self._hearing.holes} | {
-            *self._platform.of("stream_gap")
-        }:
-            since = [at for one, at in self._holes_since.items() if one.worker == worker]
-            self._platform.say(
-                "stream_gap",
-                worker,
-                active=bool(since) and now_s - min(since) >= _GAP_S,
-                facts={"worker": worker},
-            )
         if self._judging.mute and not self._judging.changing:
             patient = now_s - self._began_s < _CATCH_UP_S
             waiting = not self._reader.idle or self._hearing.holes or not self._hearing.heard
@@ -278,29 +256,6 @@ class Turn:
         self._judging.fill(
             from_ns=hole.from_ns, until_ns=hole.until_ns, now_ns=now_ns, failed=failed
         )
-
-    def _look_after_workers(self) -> None:
-        """Know when nobody is heard, or one worker is not: silence is nobody's fault then."""
-        now_s = self._clock.monotonic_s()
-        deaf_s = self._settings.deaf_after_s
-        silence_s = self._hearing.silence_s(now_s=now_s)
-        if silence_s is None:
-            silence_s = now_s - self._began_s
-        deaf = silence_s >= _SILENT_S
-        if self._deaf and not deaf:
-            self._judging.listen(now_ns=self._clock.now_ns())
-        self._deaf = deaf
-        all_deaf = silence_s >= deaf_s
-        self._metrics.deaf.set(1 if all_deaf else 0)
-        silent = self._hearing.silent(now_s=now_s, for_s=deaf_s)
-        self._platform.say("deaf", "", active=all_deaf, facts={"silent_s": round(silence_s)})
-        for worker in {*silent, *self._platform.of("deaf")} - {""}:
-            active = worker in silent and not all_deaf
-            if not active and worker not in silent:
-                self._judging.listen(now_ns=self._clock.now_ns())
-            facts: dict[str, str | float] = {"worker": worker}
-            facts["silent_s"] = round(silent.get(worker, 0.0))
-            self._platform.say("deaf", worker, active=active, facts=facts)
 
     def _look_for_changes(self) -> None:
         """Take up rules and devices that changed."""
@@ -325,22 +280,21 @@ class Turn:
             self._judging.repeat_unsure(now_ns=now_ns)
             self._say_gone(now_ns=now_ns)
 
-        self._judging.change(plan, told=self._told(None), now_ns=now_ns, ready=ready)
+        self._judging.change(plan, told=self._memory.told(), now_ns=now_ns, ready=ready)
 
     def _describe(self, plan: Plan) -> None:
         """Have the lifecycle know rules and places, and say which rules cannot be used."""
         rules = {one.name: one for one in plan.rules}
         self._lifecycle.know(rules, plan.inventory, names_of(self._registry))
-        self._lifecycle.resolve_orphans(rules)
+        self._lifecycle.resolve_orphans({*rules, *plan.unusable})
         self._metrics.rules.set(len(plan.rules))
         self._metrics.bad_rules.set(len(plan.unusable))
-        for name in {*plan.unusable, *self._platform.of("rules_unusable")}:
+        for name in {*plan.unusable, *self._platform.of(UNUSABLE)}:
             reason = plan.unusable.get(name, "")
             if reason:
                 _log.warning("rule_unusable", rule=name, reason=reason)
-            self._platform.say(
-                "rules_unusable", name, active=bool(reason), facts={"rule": name, "reason": reason}
-            )
+            facts = {"rule": name, "reason": reason}
+            self._platform.say(UNUSABLE, name, active=bool(reason), facts=facts)
 
     def _say_gone(self, *, now_ns: int) -> None:
         """End alerts whose devices are there no more."""
@@ -374,50 +328,27 @@ class Turn:
             for one in self._registry.workers.list()
         }
 
-    def _kept(self) -> Checkpoint | None:
-        found = self._registry.alerts.checkpoint(NAME)
-        if found is None:
-            return None
-        try:
-            return decode(found.blob)
-        except CheckpointError as error:
-            _log.warning("checkpoint_not_used", reason=error.detail)
-            return None
-
     def _save(self) -> None:
         """Keep what is remembered, once everything that was said is in the registry."""
         if not self._outbound.empty:
             return
-        now_ns = self._clock.now_ns()
-        again_ns = now_ns - self._judging.again_for_ns
-        holes = [(one.worker, one.from_ns, one.until_ns) for one in self._hearing.holes]
-        with self._metrics.checkpoint_seconds.time():
-            watches = tuple(self._judging.save(entries_before_ns=again_ns))
-            heard = dict(self._hearing.heard)
-            blob = encode(Checkpoint(now_ns, again_ns, heard, tuple(holes), watches))
-            facts = msgspec.json.encode({"watches": len(watches)}).decode()
-            try:
-                self._registry.alerts.keep_checkpoint(
-                    NAME, blob, facts, now_ns, holder=self._holder
-                )
-            except RegistryUnavailableError as error:
-                self._outage.down(error.detail)
-                return
-        self._metrics.checkpoint_bytes.set(len(blob))
+        try:
+            self._memory.keep(self._judging, self._hearing)
+        except RegistryUnavailableError as error:
+            self._outage.down(error.detail)
+            return
         self._pass("kept")
 
-    def _told(self, kept: Checkpoint | None) -> ToldAlerts:
-        """Return the alerts that people were told of and that late values may still change."""
-        alerts = list(self._registry.alerts.open_alerts())
-        if kept is not None:
-            since_ns = kept.again_ns - _DAY_NS
-            wanted = AlertFilter(states=(AlertState.RESOLVED.value,), since_ns=since_ns)
-            alerts += self._registry.alerts.list(wanted, limit=_TOLD)
-        found: dict[tuple[str, Subject], list[Told]] = defaultdict(list)
-        for one in alerts:
-            if not one.rule.startswith("platform."):
-                found[one.rule, subject_of_alert(one)].append(Told(one.at_ns, one.until_ns))
-        return found
+    def _hear_from(self, hearing: Hearing) -> None:
+        self._hearing = hearing
+        self._presence = Presence(
+            hearing=hearing,
+            platform=self._platform,
+            metrics=self._metrics,
+            deaf_after_s=self._settings.deaf_after_s,
+            began_s=self._began_s,
+            listen=lambda: self._judging.listen(now_ns=self._clock.now_ns()),
+        )
 
     def _resume_platform(self) -> None:
         names = {}
@@ -425,11 +356,6 @@ class Turn:
             if one.rule.startswith("platform."):
                 names[f"{one.rule.removeprefix('platform.')} {one.device}"] = one.id
         self._platform.resume(names)
-
-
-def subject_of_alert(one: AlertRecord) -> Subject:
-    """Return of what an alert speaks."""
-    return Subject(one.site, one.building, one.zone, one.device, one.quantity, one.person)
 
 
 def _seconds(hole: Hole) -> float:
