@@ -141,6 +141,8 @@ def _platform(notice: Notice, language: str, wording: Wording) -> Iterator[str]:
         yield say(key, language, channel=channels_of(notice))
     if notice.occasion is Occasion.CHANNEL_DOWN and (error := notice.facts.get("error")):
         yield say("line.error", language, value=error)
+    if notice.occasion is Occasion.TEST and (who := notice.facts.get("by")):
+        yield say("line.by", language, who=who)
     for view in notice.alerts:
         if link := alert_link(view, wording.public_url):
             yield say(_look(notice), language, link=link)

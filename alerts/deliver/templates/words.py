@@ -168,6 +168,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "line.score_of": ("- {what}: {value}", "- {what} : {value}"),
     "line.missing": ("Missing inputs: {value}", "Entrées manquantes : {value}"),
     "line.error": ("Error: {value}", "Erreur : {value}"),
+    "line.by": ("Asked for by: {who}", "Demandé par : {who}"),
     "line.runbook": ("What to do: {text}", "Que faire : {text}"),
     "line.acknowledge": ("Acknowledge: {link}", "Prendre en charge : {link}"),
     "line.look": ("Look: {link}", "Voir : {link}"),

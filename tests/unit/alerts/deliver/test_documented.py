@@ -12,18 +12,21 @@ import msgspec
 import pytest
 
 from alerts.deliver import spec as specs
+from alerts.deliver.channels import channel_of
 from alerts.deliver.mqtt_channel import StateBody
 from alerts.deliver.spec import ChannelKind, read_channel
 from alerts.deliver.webhook import signature
 from alerts.model import Occasion
+from core.clock import ManualClock
 from core.errors import RuleError
 from core.placed_yaml import PlacedYaml
+from core.settings import MqttSettings
 
 TEXT = (Path(__file__).parents[4] / "docs" / "alerts-notify.md").read_text(encoding="utf-8")
 ENVIRON = {
     "SMTP_PASSWORD": "p@ss",
-    "SMS_URL": "twilio://AC:token@15551234567/15557654321",
-    "SLACK_TOKENS": "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+    "SMS_URL": f"twilio://AC{'a' * 32}:{'b' * 32}@15551234567/15557654321",
+    "CHAT_URL": "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#platform",
     "HOOK_SECRET": "0123456789abcdef",
 }
 
@@ -38,13 +41,22 @@ def block(kind: str, beginning: str) -> str:
     return str(found)
 
 
-def test_the_channels_of_the_example_can_be_read() -> None:
+def test_the_channels_of_the_example_can_be_made() -> None:
     tree = PlacedYaml(block("yaml", "channels:"), "docs", noun="policy", error=RuleError)
     found = {
         name: read_channel(name, said, ("channels", name), environ=ENVIRON)
         for name, said in tree.plain()["channels"].items()
     }
     assert {one.kind for one in found.values()} == set(ChannelKind)
+    for one in found.values():
+        made = channel_of(
+            one,
+            mqtt=MqttSettings.model_validate({}),
+            public_url="",
+            clock=ManualClock(0),
+            states=dict,
+        )
+        made.close()
 
 
 @pytest.mark.parametrize("key", [*ChannelKind, "secret", *specs._COMMON])

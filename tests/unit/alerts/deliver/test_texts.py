@@ -172,6 +172,13 @@ def test_a_channel_that_is_down_is_named_with_its_error() -> None:
     assert short_of(made, Wording(("en",))) == "CHANNEL DOWN: nurse-sms #89abcdef"
 
 
+def test_a_test_says_that_nothing_is_the_matter_and_who_asked_for_it() -> None:
+    made = notice(occasion=Occasion.TEST, alerts=(), facts={"channel": "sms", "by": "n.ba"})
+    message = message_of(made, ENGLISH)
+    assert message.subject == "[TEST] sms"
+    assert "Nothing is the matter.\nAsked for by: n.ba" in message.body
+
+
 def test_an_early_warning_score_comes_with_its_parts_what_is_missing_and_whose_it_is() -> None:
     body = message_of(notice(alerts=(patient(),)), ENGLISH).body
     for part in (
