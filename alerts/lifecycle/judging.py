@@ -11,6 +11,7 @@ after it had been written) is known by it, whatever the clocks say, and changes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -28,6 +29,8 @@ from devices.registry.alert_rows import digest, watch_digest
 
 RULE_GONE = "rule_gone"
 """Fact of an alert that ended because its rule is not there any more."""
+GONE = frozenset({RULE_GONE, "subject_gone"})
+"""Facts of alerts that ended though nobody knows whether what they told of did."""
 WITHDRAWN = "withdrawn"
 _UNSURE = (AlertState.PENDING, AlertState.INCOMPLETE)
 _REMEMBERED = 16
@@ -144,7 +147,7 @@ def _go_on(judged: Judged, before: AlertRecord, verdict: Verdict, now_ns: int) -
         verdict.until_ns is None or before.state == AlertState.WITHDRAWN
     ):
         facts = msgspec.json.decode(record.facts)
-        for name in (WITHDRAWN, RULE_GONE):
+        for name in (WITHDRAWN, *GONE):
             facts.pop(name, None)
         judged.record = record = msgspec.structs.replace(
             record,
@@ -181,6 +184,7 @@ def _ends(found: list[AlertRecord], verdict: Verdict, now_ns: int) -> Judged:
         judged.record = msgspec.structs.replace(record, state=AlertState.WITHDRAWN.value)
         judged.events.append(_event(record, AlertEventKind.WITHDRAWN, now_ns))
         return judged
+    judged.record = _with_facts(_required(judged), _plain(verdict))
     _close(judged, verdict, verdict.at_ns, now_ns)
     return judged
 
@@ -240,7 +244,7 @@ def _meant(
         for one in others
         if one.at_ns < to_ns
         and (one.until_ns is None or from_ns < one.until_ns)
-        and RULE_GONE not in msgspec.json.decode(one.facts)
+        and not GONE & msgspec.json.decode(one.facts).keys()
     ]
     overlapping.sort(key=lambda one: (one.state in OPEN_STATES, one.at_ns))
     return overlapping[-1] if overlapping else None
@@ -274,6 +278,9 @@ def _record(
 def _renewed(record: AlertRecord, verdict: Verdict, rule: Described) -> AlertRecord:
     """Return an alert with what the newest verdict and the newest rule say of it."""
     unit = verdict.facts.get("unit", "")
+    value = verdict.value
+    if value is not None and not isfinite(value):
+        value = None
     return msgspec.structs.replace(
         record,
         version=verdict.version,
@@ -282,11 +289,21 @@ def _renewed(record: AlertRecord, verdict: Verdict, rule: Described) -> AlertRec
         alarm_class=rule.alarm_class.value,
         runbook=rule.runbook,
         since_ns=verdict.since_ns,
-        value=verdict.value,
+        value=value,
         unit=unit if isinstance(unit, str) else "",
-        facts=msgspec.json.encode(dict(verdict.facts)).decode(),
-        evidence=msgspec.json.encode(verdict.evidence).decode(),
+        facts=msgspec.json.encode(_plain(verdict)).decode(),
+        evidence=msgspec.json.encode(
+            [one for one in verdict.evidence if isfinite(one.value)]
+        ).decode(),
     )
+
+
+def _plain(verdict: Verdict) -> dict[str, str | float]:
+    """Return the facts of a verdict as JSON can hold them."""
+    return {
+        name: str(fact) if isinstance(fact, float) and not isfinite(fact) else fact
+        for name, fact in verdict.facts.items()
+    }
 
 
 def _with_facts(record: AlertRecord, facts: dict[str, Any]) -> AlertRecord:

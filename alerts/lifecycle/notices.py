@@ -114,8 +114,6 @@ def alert_view(turn: Turn, record: AlertRecord, wanted: Wanted) -> AlertView:
     facts: dict[str, str | float] = msgspec.json.decode(record.facts)
     if record.retroactive:
         facts["retroactive"] = 1
-    if record.runbook:
-        facts["runbook"] = record.runbook
     stands_for = turn.stands_for.get(record.id, 0) if record.closed_ns is None else 0
     if stands_for:
         facts["stands_for"] = stands_for
@@ -149,6 +147,7 @@ def alert_view(turn: Turn, record: AlertRecord, wanted: Wanted) -> AlertView:
         site_name=names.site(record.site),
         device_name=names.device(record.site, record.device) if record.device else "",
         acknowledged_by=record.acknowledged_by,
+        runbook=record.runbook,
     )
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from alerts.lifecycle.judging import RULE_GONE
+from alerts.lifecycle.judging import GONE
 from alerts.model import AlarmClass, Occasion
 from alerts.policy.model import Past, Route
 from devices.registry.alert_records import AlertRecord, AlertState
@@ -94,6 +94,6 @@ def _of_over(
     if record.retroactive:
         return Wanted.NOTHING if listed else Wanted.RETROACTIVE
     # it was over before its notice was due; silence that nobody heard of is not worth a word
-    if record.alarm_class == AlarmClass.NO_DATA or RULE_GONE in msgspec.json.decode(record.facts):
+    if record.alarm_class == AlarmClass.NO_DATA or GONE & msgspec.json.decode(record.facts).keys():
         return Wanted.NOTHING
     return Wanted.RETROACTIVE

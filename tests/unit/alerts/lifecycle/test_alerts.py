@@ -33,7 +33,7 @@ def test_a_notice_says_what_is_known(scene: Scene) -> None:
     assert view.title == {"en": "Something", "fr": "Quelque chose"}
     assert (view.site_name, view.zone) == ("El Gazala", "Africa/Tunis")
     assert view.subject == Subject("elgazala", device="d")
-    assert view.facts["runbook"] == "Look at the cooling unit."
+    assert view.runbook == "Look at the cooling unit."
 
 
 def test_the_end_is_told_to_whom_the_beginning_was(scene: Scene) -> None:
