@@ -16,6 +16,7 @@ SCORED = "news2"
 """Fact of an alert whose score was taken out: what has to be said of scores is still said."""
 _MARKS = (
     "withdrawn", "retroactive", "runbook", "stands_for", "flapping", "steady", "rule_gone",
+    "subject_gone",
 )  # fmt: skip
 
 

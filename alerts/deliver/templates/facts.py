@@ -17,7 +17,7 @@ _DAY_S = 86_400
 SAID_ELSEWHERE = frozenset(
     {
         "quantity", "unit", "over_s", "needed", "withdrawn", "withheld", "retroactive", "news2",
-        "runbook", "stands_for", "flapping", "steady", "rule_gone",
+        "runbook", "stands_for", "flapping", "steady", "rule_gone", "subject_gone", "channel",
     }
 )  # fmt: skip
 """Facts that are no line of their own."""
@@ -151,6 +151,8 @@ _LINES: Mapping[str, Callable[[Facts, AlertView, str], str]] = {
     "value": _value,
     "above": _limit("above"),
     "below": _limit("below"),
+    "expected": _limit("expected"),
+    "allowed": _limit("allowed"),
     "change": _change,
     "silent_s": _lasting("line.silent", "silent_s"),
     "after_s": _lasting("line.after", "after_s"),
@@ -160,5 +162,8 @@ _LINES: Mapping[str, Callable[[Facts, AlertView, str], str]] = {
     "local_time": _as_is("line.local_time", "local_time"),
     "held_s_ago": _lasting("line.held", "held_s_ago"),
     "score": _as_is("line.score", "score"),
+    "worker": _as_is("line.worker", "worker"),
+    "rule": _as_is("line.unusable", "rule"),
+    "reason": _as_is("line.reason", "reason"),
     "error": _as_is("line.error", "error"),
 }

@@ -16,7 +16,7 @@ def plot_link(view: AlertView, public_url: str) -> str:
     """Return the address of the plot of what decided, or "" where there is none."""
     subject, evidence = view.subject, view.evidence
     device = subject.device or (evidence[-1].device if evidence else "")
-    if not public_url or not device:
+    if not public_url or not device or not subject.site:
         return ""
     name = subject.quantity or str(view.facts.get("quantity", ""))
     if not name:

@@ -27,6 +27,7 @@ from core.clock import NS_PER_S
 BETWEEN_LANGUAGES = "\u2014 \u2014 \u2014"
 """The line between the text of one language and that of the other."""
 _OF_CHANNELS = ("told.test", "told.channel_down", "told.channel_up")
+_GONE = ("rule_gone", "subject_gone")
 _CHANGING = ("flapping", "steady")
 _MARKED = {
     Occasion.REMINDER: "mark.reminder",
@@ -214,8 +215,9 @@ def _besides(view: AlertView, language: str) -> Iterator[str]:
         yield say("told.flapping", language, count=_count(facts["flapping"]))
     if "steady" in facts:
         yield say("told.steady", language)
-    if "rule_gone" in facts:
-        yield say("told.rule_gone", language)
+    for name in _GONE:
+        if name in facts:
+            yield say(f"told.{name}", language)
     if "stands_for" in facts:
         yield say("told.stands_for", language, count=_count(facts["stands_for"]))
     if view.acknowledged_by:
@@ -242,7 +244,8 @@ def _places(view: AlertView, language: str) -> Iterator[str]:
     if place := place_of(view, language):
         yield say("line.place", language, name=place)
     if subject.device:
-        yield say("line.device", language, name=_named(view.device_name, subject.device))
+        key = "line.device" if subject.site else "line.about"  # of the platform: a worker, a rule
+        yield say(key, language, name=_named(view.device_name, subject.device))
     if subject.person:
         yield say("line.person", language, name=subject.person)
     yield say("line.rule", language, name=view.rule)

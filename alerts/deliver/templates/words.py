@@ -91,6 +91,10 @@ PHRASES: Mapping[str, tuple[str, str]] = {
         "It ended because its rule is not in force any more.",
         "Terminé parce que la règle n'est plus en vigueur.",
     ),
+    "told.subject_gone": (
+        "It ended because what it was about is not there any more.",
+        "Terminé parce que l'objet concerné n'existe plus.",
+    ),
     "told.past": (
         "Found after the fact, between {at} and {until}.",
         "Constaté après coup, entre le {at} et le {until}.",
@@ -167,6 +171,12 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "line.score": ("NEWS2 score: {value}", "Score NEWS2 : {value}"),
     "line.score_of": ("- {what}: {value}", "- {what} : {value}"),
     "line.missing": ("Missing inputs: {value}", "Entrées manquantes : {value}"),
+    "line.expected": ("Usual: {value}", "Habituel : {value}"),
+    "line.allowed": ("Allowed off: ± {value}", "Écart admis : ± {value}"),
+    "line.worker": ("Worker: {value}", "Serveur de collecte : {value}"),
+    "line.unusable": ("Unusable rule: {value}", "Règle inutilisable : {value}"),
+    "line.reason": ("Reason: {value}", "Raison : {value}"),
+    "line.about": ("About: {name}", "Objet : {name}"),
     "line.error": ("Error: {value}", "Erreur : {value}"),
     "line.by": ("Asked for by: {who}", "Demandé par : {who}"),
     "line.runbook": ("What to do: {text}", "Que faire : {text}"),

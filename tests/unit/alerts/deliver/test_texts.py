@@ -38,9 +38,11 @@ FACTS: dict[str, Any] = {
     "time": {"local_time": "22:15", "held_s_ago": 120.0},
     "news2": {"score": 7, "score_heart_rate": 2, "missing": "consciousness"},
     "boolean": {"above": 0.5, "quantity": "water_leak", "unit": "1", "value": 1.0},
+    "seasonal": {"quantity": "active_power", "unit": "W", "expected": 250.0, "allowed": 80.0},
+    "platform": {"worker": "w-1", "rule": "r-1", "reason": "no such quantity", "channel": "sms"},
     "unknown": {"brand_new": 4.25, "words": "as they are"},
     "changing": {"flapping": 7, "stands_for": 12, "retroactive": 1, "runbook": "Call somebody."},
-    "over": {"withdrawn": 1, "steady": 1, "rule_gone": 1},
+    "over": {"withdrawn": 1, "steady": 1, "rule_gone": 1, "subject_gone": 1},
 }
 
 
@@ -156,6 +158,25 @@ def test_a_group_says_how_many_what_they_share_and_each_of_them() -> None:
     assert "Server room too hot: Salle 2" in message.body
     assert "https://passerelle.example/#/alerts/ffff" in message.body
     assert "And 12 more" in message.body
+
+
+def test_what_is_usual_is_said_with_how_far_off_it_may_be() -> None:
+    facts = FACTS["seasonal"] | {"value": 401.25}
+    body = message_of(notice(alerts=(view(facts=facts, value=401.25, unit="W"),)), ENGLISH).body
+    assert "Active power: 401.2\u202fW\nUsual: 250\u202fW\nAllowed off: ± 80\u202fW" in body
+
+
+def test_an_alarm_of_the_platform_itself_is_of_no_device_and_has_no_plot() -> None:
+    facts = {"worker": "w-1", "silent_s": 45.0}
+    alarm = view(
+        rule="platform.deaf", subject=Subject("", device="w-1"), facts=facts, value=None,
+        site_name="", device_name="", evidence=(),
+    )  # fmt: skip
+    body = message_of(notice(alerts=(alarm,)), ENGLISH).body
+    assert "About: w-1" in body
+    assert "Nothing came for: 45\u202fs\nWorker: w-1" in body
+    for word in ("Device:", "Site:", "Plot:"):
+        assert word not in body
 
 
 def test_a_channel_that_is_down_is_named_with_its_error() -> None:
