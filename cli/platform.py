@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from alerts.live.service import AlertService
 from api.app import create_app
 from api.server import ApiServer
 from cli.data_directory import LOCAL_KEY_FILE
@@ -154,6 +155,17 @@ class Platform:
         worker.start()
         self._parts.callback(worker.stop)
         self._wait_connected(worker)
+        if settings.alerts.enabled:
+            self._progress("starting the judging of alert rules")
+            alerts = AlertService(
+                settings=settings,
+                registry=registry,
+                store=store,
+                clock=self._clock,
+                metrics=self._metrics,
+            )
+            alerts.start()
+            self._parts.callback(alerts.stop)
         if fleet is not None:
             self._start_simulators(fleet, worker)
 

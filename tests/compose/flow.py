@@ -16,7 +16,7 @@ from tests.servers.waiting import wait_until
 from tests.support.account import Api
 
 SERVERS = ("mosquitto", "influxdb", "postgres")
-PROGRAMS = ("ingest", "api")
+PROGRAMS = ("ingest", "api", "alerts")
 FLEET = "rough-day --devices 200 --speed 10x --duration 30m"
 """Three minutes of half an hour: longer than every restart together."""
 ENOUGH = 300
