@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -319,3 +320,49 @@ def test_the_states_of_rules_are_those_of_the_registry(site: World, engineer: Ca
     assert [one["name"] for one in found] == ["a"]
     newest = site.registry.rules.newest(states=[RuleState.ACTIVE])
     assert [one.name for one in newest] == ["b"]
+
+
+BOMB = "a: &a [x]\n" + "\n".join(f"{chr(98 + n)}: &{chr(98 + n)} [*a, *a]" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"rule: !!python/object/apply:os.system [id]\n",
+        BOMB.encode(),
+        b"[" * 50_000,
+        b"rule: " + b"{a: " * 20_000,
+        b"rule: hot\x00\n",
+        b"rule: \xff\xfe\n",
+        b"rule: hot\nrule: hot\n",
+        b"",
+        b"%YAML 9.9\n---\n",
+        b"rule: " + b"x" * 210_000,
+        b"- - - -\n",
+        b"? [a, b]\n: c\n",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/alert-rules/hot?reason=x", "/v1/alert-rules/check"])
+def test_hostile_yaml_is_refused(site: World, engineer: Caller, body: bytes, path: str) -> None:
+    answer = engineer.request(
+        "POST" if path.endswith("check") else "PUT",
+        path,
+        content=body,
+        headers={"Content-Type": "application/yaml"},
+    )
+    assert answer.status_code == 422, answer.text
+    assert site.registry.rules.newest() == []
+
+
+@pytest.mark.parametrize("reason", ["a\x00b", "\ud800"])
+def test_a_reason_that_cannot_be_kept_is_refused(
+    site: World, engineer: Caller, reason: str
+) -> None:
+    answer = engineer.request(
+        "PUT",
+        "/v1/alert-rules/hot",
+        content=json.dumps({"source": rule_text("hot"), "reason": reason}),
+        headers={"Content-Type": "application/json"},
+    )
+    problem(answer, "invalid_parameter")
+    assert site.registry.rules.newest() == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -211,6 +212,21 @@ def test_an_alert_that_is_over_cannot_be_taken_on(site: World) -> None:
     keep_alert(site, "a", state="resolved")
     problem(site.client.post("/v1/alerts/a/acknowledge", {}), "conflict")
     problem(site.client.post("/v1/alerts/a/acknowledge", {"note": "x" * 2001}), "invalid_parameter")
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\ud800", "é" * 2000])
+def test_a_note_is_kept_as_far_as_it_can_be_or_refused(site: World, text: str) -> None:
+    keep_alert(site, "a")
+    for path, body in (
+        ("acknowledge", {"note": text}),
+        ("silence", {"for": "1h", "reason": text}),
+    ):
+        answer = site.client.request(
+            "POST", f"/v1/alerts/a/{path}", content=json.dumps(body),
+            headers={"Content-Type": "application/json"},
+        )  # fmt: skip
+        assert answer.status_code in {200, 201, 422}, answer.text
+        assert "\x00" not in answer.text
 
 
 def test_who_only_looks_may_not_take_on_nor_silence(site: World) -> None:
