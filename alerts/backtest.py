@@ -19,7 +19,7 @@ from alerts.model import State, Subject, Verdict
 from alerts.rules.inventory import Inventory
 from alerts.rules.model import All as AllOf
 from alerts.rules.model import Any as AnyOf
-from alerts.rules.model import Condition, Count, Not, Recently, Rule, Threshold
+from alerts.rules.model import Condition, Count, Not, Recently, Rule, Seasonal, Threshold
 from core.clock import NS_PER_S
 from core.reading import Reading
 
@@ -48,10 +48,17 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True, order=True):
-    """A time in which something was really wrong: from, to, both inclusive."""
+    """A time in which something was really wrong: from, to, both inclusive.
+
+    Attributes:
+        start_ns: device time, nanoseconds since the epoch.
+        end_ns: likewise.
+        about: device, or person, of whom it is true; "" of everything.
+    """
 
     start_ns: int
     end_ns: int
+    about: str = ""
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -111,6 +118,11 @@ class History(msgspec.Struct, frozen=True):
         """Alarms a day of the range."""
         return len(self.alarms) / max(1e-9, (self.end_ns - self.start_ns) / _DAY_NS)
 
+    @property
+    def alarms_a_subject_and_day(self) -> float:
+        """Alarms a day of the range for each subject that was judged."""
+        return self.alarms_a_day / max(1, self.subjects)
+
 
 def run(
     rule: Rule,
@@ -158,6 +170,8 @@ def score(alarms: Sequence[Alarm], labels: Sequence[Label], *, end_ns: int) -> S
 
     def overlap(alarm: Alarm, label: Label) -> bool:
         until_ns = end_ns if alarm.until_ns is None else alarm.until_ns
+        if label.about and label.about not in (alarm.subject.device, alarm.subject.person):
+            return False
         return alarm.at_ns <= label.end_ns and until_ns >= label.start_ns
 
     true = sum(1 for alarm in alarms if any(overlap(alarm, label) for label in labels))
@@ -185,31 +199,38 @@ def variants(
     """Yield the rule with every combination of some values, and which those are.
 
     Args:
-        rule: with exactly one threshold of one limit where limits or margins are given.
-        limits: of its threshold, in the canonical unit; none: as it is.
-        margins: likewise.
+        rule: with exactly one threshold of one limit, or one seasonal, where limits are given.
+        limits: of its threshold, in the canonical unit, or the deviations of its seasonal; none: as
+            it is.
+        margins: of its threshold; of a seasonal its `minimum`; none: as it is.
         for_ns: how long it has to hold; none: as it is.
 
     Raises:
         ValueError: the rule has not one threshold with one limit.
     """
-    found = list(_thresholds(rule.when))
-    if (limits or margins) and (
-        len(found) != 1 or (found[0].above is None) == (found[0].below is None)
-    ):
-        raise ValueError("the rule needs one threshold, with above or below")
+    found = list(_limited(rule.when))
     one = found[0] if len(found) == 1 else None
-    limit = None if one is None else one.above if one.above is not None else one.below
-    margin = None if one is None else one.margin
-    for at in limits or (limit,):
-        for back in margins or (margin,):
+    if (limits or margins) and (one is None or len(_names(one)) != 2):  # noqa: PLR2004
+        raise ValueError("the rule needs one threshold, with above or below, or one seasonal")
+    names = () if one is None else _names(one)
+    known = [getattr(one, name) for name in names] if len(names) == 2 else [None, None]  # noqa: PLR2004
+    for at in limits or (known[0],):
+        for back in margins or (known[1],):
             for long_ns in for_ns or (rule.for_ns,):
                 when = rule.when
                 if one is not None and at is not None and back is not None:
-                    side = "above" if one.above is not None else "below"
-                    other = msgspec.structs.replace(one, margin=back, **{side: at})
-                    when = _exchanged(when, one, other)
+                    changes = dict(zip(names, (at, back), strict=True))
+                    when = _exchanged(when, one, msgspec.structs.replace(one, **changes))
                 yield msgspec.structs.replace(rule, when=when, for_ns=long_ns), at, back, long_ns
+
+
+def _names(one: Threshold | Seasonal) -> tuple[str, ...]:
+    """Return the fields that are the limit and the margin; none of a threshold of two limits."""
+    if isinstance(one, Seasonal):
+        return "deviations", "minimum"
+    if one.above is not None and one.below is not None:
+        return ()
+    return "above" if one.above is not None else "below", "margin"
 
 
 def quantities(rule: Rule) -> frozenset[str] | None:
@@ -247,11 +268,11 @@ def _leaves(when: Condition) -> Iterator[Any]:
         yield when
 
 
-def _thresholds(when: Condition) -> Iterator[Threshold]:
-    return (leaf for leaf in _leaves(when) if isinstance(leaf, Threshold))
+def _limited(when: Condition) -> Iterator[Threshold | Seasonal]:
+    return (leaf for leaf in _leaves(when) if isinstance(leaf, Threshold | Seasonal))
 
 
-def _exchanged(when: Condition, old: Threshold, new: Threshold) -> Condition:
+def _exchanged(when: Condition, old: Condition, new: Condition) -> Condition:
     if when is old:
         return new
     if isinstance(when, AllOf | AnyOf):

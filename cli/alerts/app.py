@@ -7,6 +7,7 @@ import typer
 from cli.alerts.channels import channels, try_channel
 from cli.alerts.explain import explain
 from cli.alerts.listing import history, late, list_alerts, show
+from cli.alerts.patients import patients
 from cli.alerts.people import acknowledge, silence, unacknowledge
 from cli.alerts.policy import policy_app
 from cli.alerts.rules import rules_app
@@ -38,3 +39,4 @@ alerts_app.add_typer(policy_app, name="policy")
 alerts_app.command("check")(check)
 alerts_app.command("backtest")(backtest)
 alerts_app.command("tune")(tune)
+alerts_app.command("patients")(patients)

@@ -50,7 +50,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def of_series(path: Path, mapping: SeriesMapping) -> Source:
-    """Return a recorded series, whole, in the order of time.
+    """Return a recorded series, whole, in the order of time; each device stands for a person.
 
     Raises:
         ConfigurationError: a line cannot be used, or there is none.
@@ -69,10 +69,11 @@ def of_series(path: Path, mapping: SeriesMapping) -> Source:
     if not readings:
         raise ConfigurationError(f"{path}: there is no value in it")
     readings.sort(key=attrgetter("time_ns"))
-    devices = {one.device: Placed(mapping.site, one.device) for one in readings}
+    names = dict.fromkeys(one.device for one in readings)
+    devices = [Placed(mapping.site, name, person=name) for name in names]
     zone = ZoneInfo(mapping.zone or "UTC")
     return Source(
-        inventory=Inventory(tuple(devices.values()), {mapping.site: zone}),
+        inventory=Inventory(tuple(devices), {mapping.site: zone}),
         readings=readings,
         start_ns=readings[0].time_ns,
         end_ns=readings[-1].time_ns,

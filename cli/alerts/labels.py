@@ -19,9 +19,9 @@ _UTC = ZoneInfo("UTC")
 def read_labels(path: Path, *, series: str | None) -> list[Label]:
     """Return the labels of a file, in order.
 
-    It is CSV with the columns `start` and `end`, or JSON: a list of pairs of instants, or (as the
-    Numenta Anomaly Benchmark has them) such lists by the name of a series. Instants without an
-    offset are UTC.
+    It is CSV with the columns `start` and `end`, and `device` where each is true of one, or JSON: a
+    list of pairs of instants, or (as the Numenta Anomaly Benchmark has them) such lists by the name
+    of a series. Instants without an offset are UTC.
 
     Args:
         path: the file.
@@ -33,10 +33,13 @@ def read_labels(path: Path, *, series: str | None) -> list[Label]:
     try:
         if path.suffix.lower() == ".csv":
             with path.open(encoding="utf-8-sig", newline="") as file:
-                pairs: Any = [(row["start"], row["end"]) for row in csv.DictReader(file)]
+                pairs: Any = [
+                    (row["start"], row["end"], row.get("device") or "")
+                    for row in csv.DictReader(file)
+                ]
         else:
             pairs = _of_series(json.loads(path.read_text("utf-8")), path, series)
-        return sorted(Label(_instant(start), _instant(end)) for start, end in pairs)
+        return sorted(Label(_instant(start), _instant(end), *about) for start, end, *about in pairs)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: it cannot be read ({error})") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -23,7 +23,8 @@ _MOST_SHOWN = 30
 _STRIP = 80
 _FILLED, _EMPTY = "█", "·"
 _UNITS_S = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-_FACTS = ("value", "change", "silent_s", "days_left", "score", "count", "missing")
+_IN_UNIT = ("value", "expected", "change")
+_FACTS = ("value", "expected", "change", "silent_s", "days_left", "score", "count", "missing")
 
 
 class Thinned:
@@ -121,7 +122,7 @@ def because(alarm: Alarm) -> str:
         if name in alarm.facts:
             fact = alarm.facts[name]
             number = f"{fact:.4g}" if isinstance(fact, int | float) else fact
-            shown = f"{number} {unit}" if name in ("value", "change") and unit else str(number)
+            shown = f"{number} {unit}" if name in _IN_UNIT and unit else str(number)
             found.append(f"{name.removesuffix('_s').replace('_', ' ')} {shown}")
     return ", ".join(found)
 
@@ -168,6 +169,7 @@ def as_json(rule: Rule, history: History, found: Score | None) -> dict[str, Any]
         "incomplete": history.incomplete,
         "subjects": history.subjects,
         "alarms_a_day": history.alarms_a_day,
+        "alarms_a_subject_and_day": history.alarms_a_subject_and_day,
         "alarms": [
             {
                 "about": about(one.subject),

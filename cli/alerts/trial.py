@@ -53,6 +53,9 @@ MapOption = Annotated[
 ]
 SiteOption = Annotated[str, typer.Option(help="Site of the CSV.")]
 DeviceOption = Annotated[str, typer.Option(help="Device of the CSV.")]
+DeviceColumnOption = Annotated[
+    str | None, typer.Option(help="Column that names the device, instead of --device.")
+]
 TimeColumnOption = Annotated[str, typer.Option(help="Column of the time in the CSV.")]
 ZoneOption = Annotated[str, typer.Option(help="IANA zone of times that do not say theirs.")]
 LabelsOption = Annotated[
@@ -100,6 +103,7 @@ def backtest(
     columns: MapOption = None,
     site: SiteOption = "elgazala",
     device: DeviceOption = "recorded",
+    device_column: DeviceColumnOption = None,
     time_column: TimeColumnOption = "timestamp",
     zone: ZoneOption = "UTC",
     labels: LabelsOption = None,
@@ -114,7 +118,7 @@ def backtest(
     console = Console(width=max(_FEWEST_COLUMNS, shutil.get_terminal_size().columns))
     with _sources(
         tried, start=start, end=end, csv=csv, columns=columns, site=site, device=device,
-        time_column=time_column, zone=zone, url=url, key=key,
+        device_column=device_column, time_column=time_column, zone=zone, url=url, key=key,
     ) as sources:  # fmt: skip
         count = 0
         for source in sources:
@@ -137,7 +141,7 @@ def tune(
     rule: RuleArgument,
     *,
     limits: Annotated[
-        str | None, typer.Option(help="Limits to try, in the canonical unit: 70,75 or 60:90:5.")
+        str | None, typer.Option(help="Limits (deviations of a seasonal) to try: 70,75 or 60:90:5.")
     ] = None,
     margins: Annotated[str | None, typer.Option(help="Margins (hysteresis) to try: 0,1,2.")] = None,
     hold: Annotated[
@@ -149,6 +153,7 @@ def tune(
     columns: MapOption = None,
     site: SiteOption = "elgazala",
     device: DeviceOption = "recorded",
+    device_column: DeviceColumnOption = None,
     time_column: TimeColumnOption = "timestamp",
     zone: ZoneOption = "UTC",
     labels: LabelsOption = None,
@@ -163,7 +168,7 @@ def tune(
         table.add_column(name)
     with _sources(
         tried, start=start, end=end, csv=csv, columns=columns, site=site, device=device,
-        time_column=time_column, zone=zone, url=url, key=key,
+        device_column=device_column, time_column=time_column, zone=zone, url=url, key=key,
     ) as sources:  # fmt: skip
         held = [
             msgspec.structs.replace(source, readings=tuple(source.readings)) for source in sources
@@ -214,6 +219,7 @@ def _sources(
     columns: list[str] | None,
     site: str,
     device: str,
+    device_column: str | None,
     time_column: str,
     zone: str,
     url: str | None,
@@ -226,8 +232,8 @@ def _sources(
     if not columns:
         raise ConfigurationError("--map is needed: what the CSV holds: value=air_temperature:°F")
     mapping = series_mapping(
-        site=site, device=device, device_column=None, columns=columns, time_column=time_column,
-        time_format="iso", zone=zone, delimiter=",",
+        site=site, device=None if device_column else device, device_column=device_column,
+        columns=columns, time_column=time_column, time_format="iso", zone=zone, delimiter=",",
     )  # fmt: skip
     yield iter((of_series(csv, mapping),))
 
@@ -255,8 +261,12 @@ def _show(console: Console, rule: Rule, history: History, source: Source, *, too
     )
     late = f"; {counted(history.late, 'value')} came too late to be judged" if history.late else ""
     unsaid = f"; {history.incomplete} times it could not be said" if history.incomplete else ""
+    each = ""
+    if history.subjects > 1:
+        each = f" ({history.alarms_a_subject_and_day:.3g} for each of {history.subjects})"
     console.print(
-        f"{counted(len(history.alarms), 'alarm')}, {history.alarms_a_day:.3g} a day{late}{unsaid}"
+        f"{counted(len(history.alarms), 'alarm')}, {history.alarms_a_day:.3g} a day{each}"
+        f"{late}{unsaid}"
     )
     if not history.subjects:
         console.print(
