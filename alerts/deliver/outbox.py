@@ -162,6 +162,8 @@ class Outbox:
     def test(self, channel: str) -> str:
         """Send a test through a channel, now; return what the receiver answered.
 
+        Not while it runs, as only one thread may use a channel: order a `test_notice` then.
+
         Raises:
             NotFoundError: the policy has no such channel.
             DeliveryError: it was not delivered.

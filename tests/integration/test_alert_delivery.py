@@ -471,6 +471,23 @@ def test_a_lamp_that_is_switched_on_later_knows_what_is_open(
     assert shown()["passerelle/v1/diamniadio/alerts/state"]["time"] == "2026-11-23T10:01:02Z"
 
 
+def test_what_is_open_is_shown_by_itself_again_after_the_broker_forgot(
+    mosquitto_factory: MosquittoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alerts.deliver.lane_thread.STATE_S", 0.1)
+    server = mosquitto_factory(MosquittoOptions(persistence=False))
+    siren = spec("siren", mqtt="passerelle/v1/{site}/alerts", timeout="2s")
+    with Post(tmp_path, siren, clock=SystemClock(), mqtt=mqtt_of(server)) as post:
+        post.outbox.start()
+        with Listener(server.url) as lamp:
+            lamp.wait_for(3)
+        server.stop()
+        server.start()
+        with Listener(server.url) as lamp:
+            lamp.wait_for(3)
+            assert {topic.rpartition("/")[2] for topic, _ in lamp.heard} == {"state"}
+
+
 def _open_alerts(post: Post) -> None:
     from devices.registry.alert_records import AlertRecord  # noqa: PLC0415
 
