@@ -62,7 +62,10 @@ PAYLOADS = (
 )
 UNBOUNDED = {"rate_limit_per_s": 0, "wrong_keys_per_minute": 0}
 """A refusal for asking often would hide what each parameter does."""
-FREE_TEXT = {"search", "profile", "building", "zone", "room", "worker", "device", "actor"}
+FREE_TEXT = {
+    "search", "profile", "building", "zone", "room", "worker", "device", "actor", "person",
+    "rule",
+}  # fmt: skip
 """Parameters that may take any text: it finds nothing."""
 
 
