@@ -39,6 +39,7 @@ _KEYS = (
     "lateness", "retroactive", "ignore_quality", "overrides", "runbook",
 )  # fmt: skip
 _MOST_BYTES = 256 * 1024
+_RESERVED = "platform."
 LANGUAGES = ("en", "fr")
 """Languages in which a rule has a title."""
 
@@ -124,9 +125,12 @@ def _check_fit(rule: Rule) -> None:
 
 def _slug(value: Any, path: Path) -> str:
     try:
-        return checked_slug(text(value, path, longest=64), what="rule")
+        name = checked_slug(text(value, path, longest=64), what="rule")
     except ConfigurationError as error:
         raise RuleProblem(path, error.detail) from None
+    if name.startswith(_RESERVED):
+        raise RuleProblem(path, f"names that begin with {_RESERVED} are the platform's own")
+    return name
 
 
 def _title(value: Any) -> Mapping[str, str]:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from alerts.lifecycle import Lifecycle
+from alerts.lifecycle.platform_rules import PLATFORM
 from alerts.model import AlarmClass, Occasion
 from alerts.policy import parse_policy
+from core.errors import RuleError
 from core.metrics import Metrics
 from devices.registry.errors import LeaseLostError
 from tests.unit.alerts.lifecycle.scene import ALONE, CHANNELS, Scene, ends, fires
+from tests.unit.alerts.rules import rule
 
 BOTH = "default: {channels: [one, two], group_by: []}\n"
 
@@ -37,6 +40,7 @@ def test_where_no_other_channel_of_the_route_is_left_any_other_one_is_taken(
 def test_a_channel_that_is_down_as_well_is_not_asked(play: Callable[..., Scene]) -> None:
     scene = play(BOTH)
     scene.lifecycle.platform("channel_down", "one", active=True)
+    scene.clock.advance(1)
     scene.lifecycle.platform("channel_down", "two", active=True)
     assert [(one.channel, one.facts["channel"]) for one in scene.notices()] == [
         ("two", "one"),
@@ -64,6 +68,12 @@ def test_alarms_of_the_platform_outlive_the_rules(scene: Scene) -> None:
     scene.lifecycle.platform("stream_gap", "worker-1", active=True)
     scene.lifecycle.resolve_orphans([])
     assert scene.alert().state == "firing"
+
+
+def test_no_rule_takes_a_name_of_the_platform() -> None:
+    with pytest.raises(RuleError, match="platform's own"):
+        rule("{threshold: {quantity: air_temperature, above: 28}}", name="platform.deaf")
+    assert all(name.startswith("platform.") for name in PLATFORM)
 
 
 def test_a_restart_neither_repeats_nor_forgets(play: Callable[..., Scene]) -> None:

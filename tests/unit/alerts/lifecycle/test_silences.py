@@ -111,7 +111,7 @@ def test_a_silence_of_a_place_fits_the_devices_in_it(play: Callable[..., Scene])
 def test_an_alert_is_silenced_with_what_its_rule_says_of_the_same_subject(scene: Scene) -> None:
     scene.say(fires())
     made = people.silence_alert(
-        scene.registry, scene.alert().id, by="n.ba", reason="known", until_ns=ns(600), now_ns=ns(1)
+        scene.registry, scene.alert().id, by="n.ba", reason="known", until_ns=ns(600), now_ns=ns(0)
     )
     assert made.match == '{"rule":["hot"],"site":["elgazala"],"device":["d"]}'
     scene.say(ends(at=10, alert=0))
