@@ -19,7 +19,7 @@ OPEN = ("firing", "acknowledged")
 _MARKS = {"critical": ("▲", "bold red"), "warning": ("◆", "yellow"), "info": ("●", "blue")}
 _STATES = {"firing": "bold", "acknowledged": "green", "resolved": "dim", "withdrawn": "dim"}
 _SECONDS = {"over_s", "silent_s", "after_s", "held_s_ago"}
-_IN_UNIT = {"value", "above", "below", "change", "expected"}
+_IN_UNIT = {"value", "above", "below", "change", "expected", "allowed"}
 _BESIDE = {"quantity", "unit"}
 _TEXT = 60
 

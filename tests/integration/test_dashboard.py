@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,21 +19,21 @@ from devices.registry.access_records import AuditFilter
 from tests.servers.missing import skipped_when_unavailable
 from tests.servers.waiting import wait_until
 from tests.support.dashboard import (
+    CONTRASTS,
     HOSTILE,
+    ROUND_MS,
+    Open,
     Pilot,
-    Reader,
+    hurry,
+    readers,
     running_chromium,
     running_pilot,
 )
 
 pytestmark = pytest.mark.browser
 
-ROUND_MS = 15_000
-"""Longer than two rounds of the page, which asks every five seconds."""
 TUNIS = ZoneInfo("Africa/Tunis")
 SPACE = "[\u202f\u00a0 ]"
-
-Open = Callable[..., Reader]
 
 
 @pytest.fixture(scope="module")
@@ -53,30 +53,12 @@ def pilot(tmp_path: Path) -> Iterator[Pilot]:
 
 @pytest.fixture
 def reader(browser: Browser, pilot: Pilot) -> Iterator[Open]:
-    """Make readers, each with a browser profile of its own; none may have met an error."""
-    opened: list[Reader] = []
-
-    def make(*, faultless: bool = True, **options: object) -> Reader:
-        context = browser.new_context(**{"locale": "en-GB", **options})  # type: ignore[arg-type]
-        made = Reader(context.new_page(), pilot)
-        opened.append(made)
-        if not faultless:
-            made.page.remove_listener("console", made._console)
-        return made
-
-    yield make
-    for one in opened:
-        one.page.context.close()
-    assert [error for one in opened for error in one.errors] == []
+    with readers(browser, pilot) as make:
+        yield make
 
 
 def device_panel(page: Page) -> None:
     expect(page.locator("#device-title")).to_have_text("Salle de réunion")
-
-
-def hurry(page: Page) -> None:
-    """Have the page ask at once, as when the machine is back on its network."""
-    page.evaluate("dispatchEvent(new Event('online'))")
 
 
 def test_values_appear_with_their_units_and_ages(reader: Open) -> None:
@@ -591,39 +573,3 @@ def test_points_apart_by_more_than_is_usual_are_cut(reader: Open) -> None:
     )
     assert pieces == [3, 2, 1]
     assert gaps == [{"from": 121_000, "to": 600_000}, {"from": 660_000, "to": 2_000_000}]
-
-
-CONTRASTS = """() => {
-    const parse = (text) => {
-        const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
-        return { r, g, b, a };
-    };
-    const over = (top, under) => Object.fromEntries(
-        ["r", "g", "b"].map((c) => [c, top[c] * top.a + under[c] * (1 - top.a)]));
-    const light = ({ r, g, b }) => [r, g, b]
-        .map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-    const behind = (node) => {
-        const layers = [];
-        for (let at = node; at; at = at.parentElement) {
-            layers.push(parse(getComputedStyle(at).backgroundColor));
-        }
-        const white = { r: 255, g: 255, b: 255 };
-        return layers.reverse().reduce((under, top) => over(top, under), white);
-    };
-    const faint = [];
-    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-    while (walker.nextNode()) {
-        const node = walker.currentNode.parentElement;
-        const text = walker.currentNode.textContent.trim();
-        if (!text || !node.checkVisibility() || node.closest("option, noscript")) continue;
-        const style = getComputedStyle(node);
-        const ground = behind(node);
-        const ink = parse(node.namespaceURI.endsWith("svg") ? style.fill : style.color);
-        const [a, b] = [light(over(ink, ground)), light(ground)].sort((x, y) => y - x);
-        const ratio = (a + 0.05) / (b + 0.05);
-        if (ratio < 4.5) faint.push(`${text}: ${ratio.toFixed(2)}`);
-    }
-    return faint;
-}"""
-"""Return the texts whose contrast is below 4.5 (WCAG 2.2, 1.4.3, AA)."""

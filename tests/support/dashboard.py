@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,8 @@ _CHROMIUM_OPTIONS = [
 
 MINUTE_NS = 60 * NS_PER_S
 HOUR_NS = 60 * MINUTE_NS
+ROUND_MS = 15_000
+"""Longer than two rounds of the page, which asks every five seconds."""
 HOSTILE = """<img src=x onerror="document.title='taken over'">"""
 
 
@@ -231,3 +233,66 @@ class Reader:
     def _request(self, request: Any) -> None:
         if not request.url.startswith(self.pilot.url):
             self.errors.append(f"asked {request.url}")
+
+
+def hurry(page: Page) -> None:
+    """Have the page ask at once, as when the machine is back on its network."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
+Open = Callable[..., Reader]
+
+
+@contextmanager
+def readers(browser: Browser, pilot: Pilot) -> Iterator[Open]:
+    """Make readers, each with a browser profile of its own; none may have met an error."""
+    opened: list[Reader] = []
+
+    def make(*, faultless: bool = True, **options: object) -> Reader:
+        context = browser.new_context(**{"locale": "en-GB", **options})  # type: ignore[arg-type]
+        made = Reader(context.new_page(), pilot)
+        opened.append(made)
+        if not faultless:
+            made.page.remove_listener("console", made._console)
+        return made
+
+    yield make
+    for one in opened:
+        one.page.context.close()
+    assert [error for one in opened for error in one.errors] == []
+
+
+CONTRASTS = """() => {
+    const parse = (text) => {
+        const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+        return { r, g, b, a };
+    };
+    const over = (top, under) => Object.fromEntries(
+        ["r", "g", "b"].map((c) => [c, top[c] * top.a + under[c] * (1 - top.a)]));
+    const light = ({ r, g, b }) => [r, g, b]
+        .map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const behind = (node) => {
+        const layers = [];
+        for (let at = node; at; at = at.parentElement) {
+            layers.push(parse(getComputedStyle(at).backgroundColor));
+        }
+        const white = { r: 255, g: 255, b: 255 };
+        return layers.reverse().reduce((under, top) => over(top, under), white);
+    };
+    const faint = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode.parentElement;
+        const text = walker.currentNode.textContent.trim();
+        if (!text || !node.checkVisibility() || node.closest("option, noscript")) continue;
+        const style = getComputedStyle(node);
+        const ground = behind(node);
+        const ink = parse(node.namespaceURI.endsWith("svg") ? style.fill : style.color);
+        const [a, b] = [light(over(ink, ground)), light(ground)].sort((x, y) => y - x);
+        const ratio = (a + 0.05) / (b + 0.05);
+        if (ratio < 4.5) faint.push(`${text}: ${ratio.toFixed(2)}`);
+    }
+    return faint;
+}"""
+"""Return the texts whose contrast is below 4.5 (WCAG 2.2, 1.4.3, AA)."""

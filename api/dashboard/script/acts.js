@@ -3,7 +3,7 @@
 import { setText } from "./elements.js";
 import { t } from "./language.js";
 import { options, Order } from "./order.js";
-import { alertPath } from "./place.js";
+import { alertPath, silencePath } from "./place.js";
 import { DAY, HOUR, MINUTE } from "./times.js";
 import { isOpen } from "./wording.js";
 
@@ -33,7 +33,7 @@ export class Acts {
     act("acknowledge", ({ note }) => ({ note }));
     act("unacknowledge", () => ({}));
     act("silence", (values) => ({ for: values.for, reason: values.reason }));
-    this.#order("unsilence", () => send(`v1/silences/${encodeURIComponent(this.#alert.silence)}/end`, {}));
+    this.#order("unsilence", () => send(silencePath(this.#alert.silence), {}));
   }
 
   /** Take note of the alert that is looked at; null: of none. */

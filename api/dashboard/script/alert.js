@@ -15,9 +15,9 @@ export class AlertPage {
 
   /**
    * @param root its section.
-   * @param parts `{client, place, sites, catalogue, names, explained, onAlert}`; `explained()` returns
-   *     why it fires, or null; `onAlert(alert)` follows each answer, and a change of what is looked
-   *     at (null).
+   * @param parts `{client, place, sites, catalogue, names, explained, onAlert}`; `explained()`
+   *     returns why it fires, or null; `onAlert(alert)` follows each answer, and a change of what
+   *     is looked at (null).
    */
   constructor(root, parts) {
     this.#root = root;

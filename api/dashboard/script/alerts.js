@@ -193,8 +193,8 @@ class Row {
   tick() {
     const { at, until } = this.#alert;
     const length = duration(Math.max(0, (until ? Date.parse(until) : now()) - Date.parse(at)));
-    const text = until ? t("alerts.lasted", { duration: length }) : t("alerts.lasting", { duration: length });
-    setText(this.#lasts, text);
+    const told = { duration: length };
+    setText(this.#lasts, until ? t("alerts.lasted", told) : t("alerts.lasting", told));
   }
 }
 

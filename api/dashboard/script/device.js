@@ -183,8 +183,8 @@ export class DevicePanel {
     }
     const offset = offsetName(now(), zone);
     const fired = loaded.overlay.spans.some(({ from, to }) => to > loaded.series.from && from < to);
-    const zoneText = t("chart.zone", { zone, offset });
-    describe(caption, { ...loaded, zoneText: fired ? `${zoneText} · ${t("chart.alerts")}` : zoneText });
+    const texts = [t("chart.zone", { zone, offset }), fired && t("chart.alerts")];
+    describe(caption, { ...loaded, zoneText: texts.filter(Boolean).join(" · ") });
     const found = statistics(loaded.series.points);
     const shown = STATISTICS.filter(([name]) => found && (meaningful(name, loaded.quantity)));
     list.replaceChildren(

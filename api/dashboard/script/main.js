@@ -81,6 +81,7 @@ function start() {
       devices.render();
       device.render();
       alerting.render();
+      pages.settle();
       if (!view.device && devices.first) {
         view.choose({ device: devices.first.id });
       }

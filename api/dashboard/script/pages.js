@@ -8,6 +8,7 @@ export class Pages {
   #alerting;
   #open = false;
   #shown = null;
+  #head = null;
 
   /**
    * @param place says which page it is.
@@ -48,12 +49,22 @@ export class Pages {
 
   /** Who goes to another page begins at its top, also with a screen reader. */
   #arrive(page, name) {
-    const place = page === "rules" && name ? "#rule-title" : "h2[tabindex]";
-    const root = page === "board" ? this.#board : this.#alerting.querySelector(`[data-page=${page}]`);
-    const head = root.querySelector(place) ?? root.querySelector("h2");
-    if (!(page === "rules" && name)) {
+    const inside = page === "rules" && name !== "";
+    const root =
+      page === "board" ? this.#board : this.#alerting.querySelector(`:scope > [data-page=${page}]`);
+    this.#head = root.querySelector(inside ? "#rule-title" : "h2[tabindex]");
+    if (!inside) {
       scrollTo({ top: 0 });
     }
-    head?.focus({ preventScroll: true });
+    document.activeElement.blur();
+    this.settle();
+  }
+
+  /** Go to the head of the page once it is there: what it says may have to be asked for first. */
+  settle() {
+    if (this.#head?.checkVisibility() && document.activeElement === document.body) {
+      this.#head.focus({ preventScroll: true });
+      this.#head = null;
+    }
   }
 }

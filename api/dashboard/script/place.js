@@ -77,6 +77,11 @@ export function rulePath(name) {
   return `v1/alert-rules/${encodeURIComponent(name)}`;
 }
 
+/** Return where the API ends a silence. */
+export function silencePath(id) {
+  return `v1/silences/${encodeURIComponent(id)}/end`;
+}
+
 /** Return the address of a rule's page. */
 export function ruleAddress(name) {
   return `#/alerts/rules/${encodeURIComponent(name)}`;

@@ -4,6 +4,7 @@ import { lengthMs, lengthText, LENGTHS } from "./acts.js";
 import { element, Keyed, setAttribute, setText } from "./elements.js";
 import { count, named, t } from "./language.js";
 import { options, Order } from "./order.js";
+import { silencePath } from "./place.js";
 import { duration, instantOf, now, offsetName } from "./times.js";
 import { timeText } from "./wording.js";
 
@@ -20,7 +21,7 @@ export class Silences {
     this.#root = root;
     this.#parts = parts;
     const end = async (id) => {
-      await parts.client.send("POST", `v1/silences/${encodeURIComponent(id)}/end`, {});
+      await parts.client.send("POST", silencePath(id), {});
       parts.onChange();
     };
     this.#cards = new Keyed(root.querySelector(".cards-list"), () => new SilenceCard(end));

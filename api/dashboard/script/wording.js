@@ -11,6 +11,23 @@ export const CLASSES = ["measured", "technical", "no_data"];
 export const OPEN = ["firing", "acknowledged"];
 export const STATES = ["pending", "incomplete", ...OPEN, "resolved", "withdrawn"];
 
+/** Facts that are said elsewhere on the page, or by how the alert stands. */
+const BESIDE = new Set([
+  "quantity",
+  "unit",
+  "value",
+  "withdrawn",
+  "withheld",
+  "retroactive",
+  "news2",
+  "runbook",
+  "stands_for",
+  "flapping",
+  "steady",
+  "rule_gone",
+  "subject_gone",
+]);
+
 /** Each severity has a shape of its own: colour is never all that tells them apart. */
 const SHAPES = {
   critical: "M8 .8 15.6 14.6H.4Z",
@@ -88,6 +105,7 @@ export function factRows({ facts = {}, quantity = "" }, catalogue) {
     below: withUnit,
     change: withUnit,
     expected: withUnit,
+    allowed: withUnit,
     over_s: seconds,
     silent_s: seconds,
     after_s: seconds,
@@ -96,7 +114,7 @@ export function factRows({ facts = {}, quantity = "" }, catalogue) {
     missing: (names) => quantityNames(names, catalogue),
   };
   return Object.entries(facts)
-    .filter(([name]) => !["quantity", "unit", "value", "withdrawn"].includes(name))
+    .filter(([name]) => !BESIDE.has(name))
     .map(([name, value]) => {
       const scored = /^score_(\w+)$/.exec(name)?.[1];
       return {

@@ -53,8 +53,9 @@ FAMILIES = {
     "silence": set(SilenceKind),
     "match": {field.alias or name for name, field in SilenceMatch.model_fields.items()},
     "fact": {
-        "above", "after_s", "below", "change", "count", "days_left", "devices", "held_s_ago",
-        "local_time", "missing", "needed", "over_s", "score", "silent_s",
+        "above", "after_s", "allowed", "below", "change", "channel", "count", "days_left",
+        "devices", "error", "expected", "held_s_ago", "local_time", "missing", "needed", "over_s",
+        "reason", "rule", "score", "silent_s", "worker",
     },
 }  # fmt: skip
 """Texts for codes that the API names: family -> the codes there are."""
