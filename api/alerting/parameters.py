@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Path, Query, Response
+from pydantic import BeforeValidator
 
 from alerts.rules.words import Language
-from api.parameters import UTC
+from api.parameters import UTC, split_list
 from api.problems import InvalidParameterError
 from api.services import Services
 from api.times import parse_instant
@@ -16,6 +17,16 @@ MAX_ALERTS = 1000
 """Rows that a page of alerts, events, silences or late values may have."""
 _LANGUAGES: tuple[Language, ...] = ("en", "fr")
 
+
+def _parted(given: Any) -> Any:
+    """Return names that are repeated or comma-separated, each by itself."""
+    if isinstance(given, list) and all(isinstance(one, str) for one in given):
+        return list(split_list(given)) or given
+    return given
+
+
+SEVERAL = BeforeValidator(_parted)
+"""A parameter that is repeated or comma-separated."""
 AlertPath = Annotated[str, Path(description="Its identifier.", max_length=256)]
 RulePath = Annotated[str, Path(description="Name of the rule.", max_length=256)]
 AlertsLimit = Annotated[

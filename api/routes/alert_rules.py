@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
 from api.access.requires import requires
 from api.access.visibility import Access, AccessDep
-from api.alerting.parameters import ReasonParameter, RulePath
+from api.alerting.parameters import SEVERAL, ReasonParameter, RulePath
 from api.alerting.rights import AlertRights
 from api.alerting.rule_changes import (
     Written,
@@ -73,10 +73,12 @@ def list_rules(
     state: Annotated[
         list[RuleState] | None,
         Query(
-            description="Only these states, repeated; default: active and disabled.",
+            description="Only these states, repeated or comma-separated; default: active and "
+            "disabled.",
             max_length=3,
             examples=[["active"]],
         ),
+        SEVERAL,
     ] = None,
 ) -> RulesAnswer:
     """Return the newest version of every rule that works where the caller may read alerts."""

@@ -17,6 +17,7 @@ from api.access.visibility import AccessDep
 from api.alerting.notes import caller_name, note_alert_change
 from api.alerting.pages import visible_page
 from api.alerting.parameters import (
+    SEVERAL,
     AlertPath,
     AlertsLimit,
     InstantFilter,
@@ -85,10 +86,12 @@ def list_alerts(
     state: Annotated[
         list[AlertState] | None,
         Query(
-            description="Only these states, repeated; default: all that is not over.",
+            description="Only these states, repeated or comma-separated; default: all that is not "
+            "over.",
             max_length=20,
             examples=[["firing", "acknowledged"]],
         ),
+        SEVERAL,
     ] = None,
     rule: RuleFilter = None,
     site: SiteFilter = None,

@@ -7,7 +7,9 @@ import asyncio
 import hashlib
 import importlib.util
 import inspect
+import itertools
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +33,7 @@ from core.reading import Point
 from core.settings import load_settings
 from core.stream import Frame, encode
 from devices.registry import Device, LedgerRow, Registry
+from devices.registry.alert_records import AlertRecord
 from passerelle import AsyncClient, Client, Retry
 from storage.backends.memory import MemoryStore
 
@@ -38,6 +41,14 @@ ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "clients" / "python"
 NO_WAIT = Retry(tries=4, first_s=0.01, most_s=0.1)
 Call = Callable[..., Any]
+
+
+RULE = """\
+rule: hot
+title: {en: Too warm, fr: Trop chaud}
+select: {site: elgazala}
+when: {threshold: {quantity: air_temperature, above: 27}}
+"""
 
 
 class Said(NamedTuple):
@@ -126,6 +137,8 @@ class Place:
                           received=10, stored=8, duplicate=1, dead_lettered=1, pending=0)
             ]
         )  # fmt: skip
+        self.registry.rules.put("hot", RULE, author="tests", reason="a test")
+        self.number = itertools.count()
         self.key, _ = self.registry.keys.create("tests", grants=EVERYTHING)
         self.viewer, _ = self.registry.keys.create("v", grants=[Grant(Role.VIEWER, "elgazala")])
         self.app = create_app(
@@ -137,6 +150,19 @@ class Place:
         )
         self.server = ApiServer(self.app, "127.0.0.1", 0)
         self.url = self.server.start()
+
+    def alert(self) -> str:
+        """Return an alert that fires, a new one each time."""
+        record = AlertRecord(
+            id=f"alert{next(self.number)}", rule="hot", version=1,
+            title='{"en": "Too warm", "fr": "Trop chaud"}', severity="warning",
+            alarm_class="measured", site="elgazala", device="elgazala-1", state="firing",
+            at_ns=self.now_ns - 300 * NS_PER_S, since_ns=self.now_ns - 300 * NS_PER_S,
+            opened_ns=self.now_ns, value=28.0, unit="Cel",
+        )  # fmt: skip
+        with self.registry.alerts.work() as work:
+            work.put(record)
+        return record.id
 
     def close(self) -> None:
         self.server.stop()
@@ -278,6 +304,61 @@ def test_the_account_and_what_could_not_be_stored(ask: Call) -> None:
     assert frame.attrs["totals"]["received"] == 10
     assert frame["stored"].tolist() == [8]
     assert ask("dead_letters").empty
+
+
+def test_alerts_are_a_table_and_are_explained_and_taken_on(ask: Call, place: Place) -> None:
+    alert = place.alert()
+    frame = ask("alerts", site="elgazala", state=["firing", "pending"])
+    row = frame[frame["id"] == alert].iloc[0]
+    assert (row["title_fr"], row["severity"], row["value"]) == ("Trop chaud", "warning", 28.0)
+    assert str(frame["at"].dtype) == "datetime64[ns, UTC]"
+    assert pd.isna(row["acknowledged"])
+    found = ask("explain", alert, language="fr")
+    assert found["rule"]["condition"] == "température de l'air au-dessus de 27 °C"
+    assert list(found["series"].columns) == [
+        "time", "site", "device", "quantity", "value", "quality",
+    ]  # fmt: skip
+    assert len(found["series"]) > 20
+    assert found["series"].attrs["units"] == {"air_temperature": "Cel"}
+    taken = ask("acknowledge", alert, "on my way")
+    assert taken["acknowledged"]["note"] == "on my way"
+    with pytest.raises(passerelle.ConflictError, match="looks after"):
+        ask("acknowledge", alert)
+    assert ask("alert", alert)["state"] == "acknowledged"
+    assert ask("alert_history", alert)["kind"].tolist() == ["acknowledged"]
+    row = ask("alerts", state="acknowledged").set_index("id").loc[alert]
+    assert (row["acknowledged_by"], row["acknowledged_note"]) == ("tests", "on my way")
+    assert row["acknowledged"] >= row["at"]
+
+
+def test_alerts_are_silenced(ask: Call, place: Place) -> None:
+    made = ask("silence_alert", place.alert(), "2h", "serviced")
+    assert made["match"]["device"] == ["elgazala-1"]
+    end = datetime.now(tz=UTC) + timedelta(days=1)
+    made = ask("silence", "wiring", end=end, site="elgazala", alarm_class=["no_data"],
+               kind="maintenance")  # fmt: skip
+    assert (made["kind"], made["match"]["class"]) == ("maintenance", ["no_data"])
+    with pytest.raises(passerelle.InvalidError, match="90 days"):
+        ask("silence", "for ever", end="now+91d", rule="hot")
+
+
+def test_rules_are_written_version_by_version(ask: Call) -> None:
+    name = f"rule-{secrets.token_hex(4)}"
+    made = ask("put_alert_rule", name, RULE.replace("hot", name), "needed", version=0)
+    assert made["version"] == 1
+    again = RULE.replace("hot", name) + "severity: critical\n"
+    assert ask("put_alert_rule", name, again, "graver", version=1)["version"] == 2
+    with pytest.raises(passerelle.ConflictError, match="version 1 was expected"):
+        ask("put_alert_rule", name, again, "graver", version=1)
+    with pytest.raises(passerelle.InvalidError) as refused:
+        ask("put_alert_rule", name, again + "sevrity: info\n", "typo")
+    assert refused.value.errors == [
+        {"line": 6, "field": "sevrity", "detail": "unknown key; did you mean severity?"}
+    ]
+    assert ask("alert_rule", name)["source"] == again
+    frame = ask("alert_rules").set_index("name")
+    assert frame.loc[name, "version"] == 2
+    assert ask("alert_rules", state="disabled").empty
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ def test_what_is_not_over_is_listed_newest_first(site: World) -> None:
         keep_alert(site, f"a{number}", state=state, opened_ns=NOW_NS + number)
     assert ids(site.client.get("/v1/alerts")) == ["a3", "a2", "a1", "a0"]
     assert ids(site.client.get("/v1/alerts", state=["resolved", "firing"])) == ["a4", "a2"]
+    assert ids(site.client.get("/v1/alerts", state="resolved, firing")) == ["a4", "a2"]
+    problem(site.client.get("/v1/alerts", state="resolved,quiet"), "invalid_parameter")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from passerelle._client import Client
 from passerelle._errors import (
     ApiError,
     ChecksumError,
+    ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
@@ -28,6 +29,7 @@ __all__ = [
     "AsyncClient",
     "ChecksumError",
     "Client",
+    "ConflictError",
     "ForbiddenError",
     "InvalidError",
     "NotFoundError",

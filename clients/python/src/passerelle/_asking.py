@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from passerelle._flow import Flow, Request, checked
 Names = str | Sequence[str] | None
 Instant = str | datetime | None
 _PAGE = 10_000
+_PAGE_OF_ALERTS = 1000
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.2, 5.0
 
 
@@ -129,6 +131,78 @@ def dead_letters(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
     pages = yield from paged("/v1/dead-letters", query)
     rows = [row for page in pages for row in page["dead_letters"]]
     return _frames.rows_frame(rows, query, times=("received", "updated"))
+
+
+def alerts(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
+    """`GET /v1/alerts`, every page."""
+    pages = yield from paged("/v1/alerts", {"limit": _PAGE_OF_ALERTS, **query})
+    return _frames.alerts_frame([row for page in pages for row in page["alerts"]], query)
+
+
+def history(alert: str) -> Flow[pd.DataFrame]:
+    """`GET /v1/alerts/{id}/history`, every page."""
+    pages = yield from paged(f"{_alert(alert)}/history", {"limit": _PAGE_OF_ALERTS})
+    rows = [row for page in pages for row in page["events"]]
+    return _frames.rows_frame(rows, {"alert": alert}, times=("time",))
+
+
+def explained(alert: str, query: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+    """`GET /v1/alerts/{id}/explain`, its series as one table."""
+    answer = checked((yield Request("GET", f"{_alert(alert)}/explain", dict(query)))).json()
+    return {**answer, "series": _frames.raw_frame([answer], {"alert": alert, **query})}
+
+
+def alert_rules(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
+    """`GET /v1/alert-rules`."""
+    answer = checked((yield Request("GET", "/v1/alert-rules", dict(query)))).json()
+    return _frames.rows_frame(answer["rules"], query, times=("created",))
+
+
+def alert(alert: str) -> Flow[dict[str, Any]]:
+    """`GET /v1/alerts/{id}`."""
+    return (yield from document(_alert(alert)))
+
+
+def rule(name: str) -> Flow[dict[str, Any]]:
+    """`GET /v1/alert-rules/{name}`."""
+    return (yield from document(_rule(name)))
+
+
+def acknowledged(alert: str, note: str) -> Flow[dict[str, Any]]:
+    """`POST /v1/alerts/{id}/acknowledge`."""
+    return (yield from written("POST", f"{_alert(alert)}/acknowledge", {"note": note}))
+
+
+def silenced(alert: str, duration: str, reason: str) -> Flow[dict[str, Any]]:
+    """`POST /v1/alerts/{id}/silence`."""
+    order = {"for": duration, "reason": reason}
+    return (yield from written("POST", f"{_alert(alert)}/silence", order))
+
+
+def put_rule(name: str, order: Mapping[str, Any], version: int | None) -> Flow[dict[str, Any]]:
+    """`PUT /v1/alert-rules/{name}`."""
+    headers = {}
+    if version is not None:
+        headers = {"If-Match": f'"{version}"'} if version else {"If-None-Match": "*"}
+    return (yield from written("PUT", _rule(name), order, headers))
+
+
+def written(
+    method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Flow[dict[str, Any]]:
+    """Write something once, however often it has to be asked."""
+    once = {"Idempotency-Key": secrets.token_hex(16), **(headers or {})}
+    answer = yield Request(method, path, body=dict(body), headers=once)
+    found: dict[str, Any] = checked(answer).json()
+    return found
+
+
+def _alert(alert: str) -> str:
+    return f"/v1/alerts/{quote(alert, safe='')}"
+
+
+def _rule(name: str) -> str:
+    return f"/v1/alert-rules/{quote(name, safe='')}"
 
 
 def ordered(path: str, order: Mapping[str, Any]) -> Flow[dict[str, Any]]:

@@ -257,6 +257,170 @@ class AsyncClient:
             _asking.dead_letters(query_of(site=site, reason=reason, state=state))
         )
 
+    async def alerts(
+        self,
+        *,
+        state: Names = None,
+        rule: str | None = None,
+        site: str | None = None,
+        device: str | None = None,
+        person: str | None = None,
+        severity: str | None = None,
+        alarm_class: str | None = None,
+        since: Instant = None,
+        until: Instant = None,
+    ) -> pd.DataFrame:
+        """Return alerts, the newest first; instants in UTC.
+
+        Args:
+            state: only these: `pending`, `incomplete`, `firing`, `acknowledged`, `resolved`,
+                `withdrawn`; default: all that is not over.
+            rule: only of this rule.
+            site: only of this site.
+            device: only about this device.
+            person: only about this person (a pseudonym).
+            severity: only `info`, `warning` or `critical`.
+            alarm_class: only `measured`, `technical` or `no_data`.
+            since: opened at or after.
+            until: opened before.
+        """
+        query = query_of(
+            state=state, rule=rule, site=site, device=device, person=person, severity=severity,
+            since=since, until=until,
+        )  # fmt: skip
+        return await self._run(_asking.alerts(query | query_of(**{"class": alarm_class})))
+
+    async def alert(self, alert: str) -> dict[str, Any]:
+        """Return one alert, as it stands.
+
+        Args:
+            alert: identifier.
+        """
+        return await self._run(_asking.alert(alert))
+
+    async def alert_history(self, alert: str) -> pd.DataFrame:
+        """Return what happened to an alert, the oldest first.
+
+        Args:
+            alert: identifier.
+        """
+        return await self._run(_asking.history(alert))
+
+    async def explain(self, alert: str, *, language: str | None = None) -> dict[str, Any]:
+        """Return why an alert fires: the rule in words, evidence, limits, overrides, ...
+
+        `series` is a DataFrame of the stored values around it, as `readings` gives them.
+
+        Args:
+            alert: identifier.
+            language: of the words: `en` or `fr`.
+        """
+        return await self._run(_asking.explained(alert, query_of(language=language)))
+
+    async def acknowledge(self, alert: str, note: str = "") -> dict[str, Any]:
+        """Take an alert on: say that somebody looks after it; return it.
+
+        Args:
+            alert: identifier.
+            note: what is done about it.
+
+        Raises:
+            ConflictError: it is over, or somebody looks after it already.
+        """
+        return await self._run(_asking.acknowledged(alert, note))
+
+    async def silence_alert(self, alert: str, duration: str, reason: str) -> dict[str, Any]:
+        """Have nobody told of an alert for a while, also when it fires again.
+
+        Args:
+            alert: identifier.
+            duration: for how long: `30m`, `2h`, `1d`.
+            reason: why.
+        """
+        return await self._run(_asking.silenced(alert, duration, reason))
+
+    async def silence(
+        self,
+        reason: str,
+        *,
+        end: Instant,
+        start: Instant = "now",
+        kind: str = "silence",
+        rule: Names = None,
+        severity: Names = None,
+        alarm_class: Names = None,
+        site: Names = None,
+        building: Names = None,
+        zone: Names = None,
+        device: Names = None,
+        person: Names = None,
+    ) -> dict[str, Any]:
+        """Have nobody told of alerts that fit, for a while; return the silence.
+
+        Everything that is given has to fit; `*` stands for anything.
+
+        Args:
+            reason: why.
+            end: until when: a datetime with a zone, RFC 3339, or relative (`now+8h`).
+            start: since when.
+            kind: `silence` or `maintenance`.
+            rule: names of rules.
+            severity: of the rules.
+            alarm_class: of the rules.
+            site: identifiers of sites.
+            building: buildings.
+            zone: rooms or areas.
+            device: identifiers of devices.
+            person: pseudonyms.
+        """
+        match = _asking.lists(
+            rule=rule, severity=severity, site=site, building=building, zone=zone, device=device,
+            person=person, **{"class": alarm_class},
+        )  # fmt: skip
+        order = query_of(reason=reason, kind=kind, start=start, end=end)
+        return await self._run(_asking.written("POST", "/v1/silences", order | {"match": match}))
+
+    async def alert_rules(self, *, state: Names = None) -> pd.DataFrame:
+        """Return the newest version of every rule.
+
+        Args:
+            state: only these: `active`, `disabled`, `deleted`; default: the first two.
+        """
+        return await self._run(_asking.alert_rules(query_of(state=state)))
+
+    async def alert_rule(self, name: str) -> dict[str, Any]:
+        """Return the newest version of a rule, with its YAML text.
+
+        Args:
+            name: of the rule.
+        """
+        return await self._run(_asking.rule(name))
+
+    async def put_alert_rule(
+        self,
+        name: str,
+        source: str,
+        reason: str,
+        *,
+        state: str | None = None,
+        version: int | None = None,
+    ) -> dict[str, Any]:
+        """Write the next version of a rule; return it.
+
+        Args:
+            name: of the rule.
+            source: the YAML text.
+            reason: why.
+            state: `active` or `disabled`; default: as before.
+            version: the version that it is to follow; 0: there has to be none yet.
+
+        Raises:
+            InvalidError: the text cannot be used; `errors` has line, field and detail.
+            ConflictError: another version is the newest one.
+        """
+        order = query_of(source=source, reason=reason, state=state)
+        return await self._run(_asking.put_rule(name, order, version))
+
     async def export(
         self,
         path: str | Path,

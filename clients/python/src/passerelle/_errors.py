@@ -57,6 +57,10 @@ class InvalidError(ApiError):
     """A parameter is not usable; `errors` names it."""
 
 
+class ConflictError(ApiError):
+    """It is in another state, or somebody changed it meanwhile."""
+
+
 class RateLimitedError(ApiError):
     """It was asked too often, also after waiting."""
 
@@ -66,6 +70,8 @@ _BY_STATUS: dict[int, type[ApiError]] = {
     401: UnauthorizedError,
     403: ForbiddenError,
     404: NotFoundError,
+    409: ConflictError,
+    412: ConflictError,
     413: InvalidError,
     422: InvalidError,
     429: RateLimitedError,

@@ -7,6 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+_NESTED = ("title", "acknowledged")
+_OF_ALERTS = ("at", "since", "until", "opened", "closed", "told", "acknowledged")
+
 
 def instants(texts: Sequence[str | None], zone: str) -> pd.DatetimeIndex:
     """Return RFC 3339 texts as instants in a zone, exact to the nanosecond."""
@@ -103,6 +106,22 @@ def rows_frame(
             frame[name] = instants(frame[name].tolist(), "UTC")
     frame.attrs["query"] = dict(query)
     return frame
+
+
+def alerts_frame(rows: Sequence[Mapping[str, Any]], query: Mapping[str, Any]) -> pd.DataFrame:
+    """Return alerts, one a row: titles and the acknowledgement in columns of their own."""
+    flat = []
+    for row in rows:
+        taken = row["acknowledged"] or {}
+        said = {name: value for name, value in row.items() if name not in _NESTED}
+        said |= {f"title_{language}": text for language, text in row["title"].items()}
+        said |= {
+            "acknowledged_by": taken.get("by"),
+            "acknowledged": taken.get("time"),
+            "acknowledged_note": taken.get("note"),
+        }
+        flat.append(said)
+    return rows_frame(flat, query, times=_OF_ALERTS)
 
 
 def _timed(
