@@ -14,6 +14,7 @@ from core.errors import ConfigurationError, StoreUnavailableError
 from core.logs import Outage, configure_logging, logger
 from core.metrics import Metrics
 from core.settings import load_settings
+from core.turns import take_short_turns
 from core.waiting import until_it_answers
 from devices.registry import Registry
 from devices.registry.errors import RegistryUnavailableError
@@ -63,6 +64,7 @@ def _serve(stop: Event) -> None:
             )
             log.info("api_listening", url=server.start())
             freeze_startup()
+            take_short_turns()
             stop.wait()
             server.stop()
             log.info("api_stopped")

@@ -21,6 +21,7 @@ from cli.embedded_broker import BrokerKind
 from cli.platform import Counts, Platform
 from core.logs import configure_logging
 from core.settings import LoggingSettings, load_settings
+from core.turns import take_short_turns
 
 _REFRESH_S = 1.0
 _PLAIN_EVERY_S = 5.0
@@ -67,6 +68,7 @@ def up(
         )
     )
     with DataDirectory(settings.data_dir):
+        take_short_turns()
         platform = Platform(
             settings=settings,
             simulators=scenario if simulators else None,

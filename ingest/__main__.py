@@ -14,6 +14,7 @@ from core.logs import configure_logging, logger
 from core.metrics import Metrics
 from core.settings import Settings, load_settings
 from core.status_server import StatusServer
+from core.turns import take_short_turns
 from devices.registry import Registry
 from ingest.checkpoint import Pass, pass_by
 from ingest.worker import Worker, first_snapshot, wait_for
@@ -61,6 +62,7 @@ def run(
         worker.start()
         _log.info("worker_started", worker=settings.ingest.worker)
         freeze_startup()
+        take_short_turns()
         stopping.wait()
         worker.stop()
         if status is not None:
