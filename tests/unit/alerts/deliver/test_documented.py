@@ -42,7 +42,9 @@ def block(kind: str, beginning: str) -> str:
 
 
 def test_the_channels_of_the_example_can_be_made() -> None:
-    tree = PlacedYaml(block("yaml", "channels:\n  ward-mail"), "docs", noun="policy", error=RuleError)
+    tree = PlacedYaml(
+        block("yaml", "channels:\n  ward-mail"), "docs", noun="policy", error=RuleError
+    )
     found = {
         name: read_channel(name, said, ("channels", name), environ=ENVIRON)
         for name, said in tree.plain()["channels"].items()
