@@ -34,6 +34,8 @@ BAD_MESSAGE, NO_KEY, FORBIDDEN, UNAVAILABLE, BUSY = 4400, 4401, 4403, 4503, 4429
 GOING_AWAY, DONE = 1001, 1000
 FIRST_S = 10.0
 """How long a client may take to send its key, seconds."""
+QUESTION_S = 0.1
+"""How long nothing more is heard of a client after a question, seconds: each asks the registry."""
 _LONGEST = 16_384
 
 
@@ -146,6 +148,7 @@ class _Conversation:
             looking.question = message.want
             reader.show(await self._let(looking.shown))
             await self._socket.send_text(_text(reader.hello()))
+            await asyncio.sleep(QUESTION_S)
 
     async def _first(self) -> _Message:
         """Return the first message: it has the key where no header has."""

@@ -19,6 +19,9 @@ from websockets.sync.connection import Connection
 
 from api.app import create_app
 from api.live import reader as readers
+from api.live import websocket
+from api.live.looking import Looking
+from api.live.shown import Shown
 from api.server import ApiServer
 from core.access import EVERYTHING, Domain, Grant, Role
 from core.clock import NS_PER_S, SystemClock
@@ -546,6 +549,32 @@ def test_a_socket_is_closed_with_a_code_that_says_why(
         socket.send(text)
         found, reason = closed_with(socket)
     assert (found, bool(reason)) == (code, True)
+
+
+def test_questions_are_heard_one_at_a_time_and_not_too_often(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "QUESTION_S", 3600.0)
+    asked: list[Looking] = []
+    shown = Looking.shown
+
+    def counted(looking: Looking) -> Shown:
+        asked.append(looking)
+        return shown(looking)
+
+    monkeypatch.setattr(Looking, "shown", counted)
+    with place.socket(key=place.key) as socket:
+        for _ in range(20):
+            socket.send(json.dumps({"want": {"site": "elgazala"}}))
+        for _ in range(2):
+            assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+
+    def gone() -> bool:
+        place.worker.offer(lines(point("elgazala", 1)))
+        return bool(place.hub.readers == 0)
+
+    wait_until(gone, seconds=20, what="the reader is gone")
+    assert len(asked) == 2
 
 
 def test_no_other_path_is_a_socket(place: Place) -> None:
