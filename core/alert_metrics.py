@@ -52,6 +52,11 @@ class EvaluatorMetrics:
             "Parts of workers' streams that were not heard and are not read from the store yet.",
             registry=registry,
         )
+        self.stream_waiting = Gauge(
+            "passerelle_alerts_stream_waiting_bytes",
+            "What was heard of workers' streams and is not judged yet.",
+            registry=registry,
+        )
         self.deaf = Gauge(
             "passerelle_alerts_deaf", "1 while no worker is heard.", registry=registry
         )

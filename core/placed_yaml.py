@@ -6,6 +6,7 @@ It is read as version 1.2 has it: only `true` and `false` are booleans, so that 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ Segment = str | int
 """A step into a document: a key, or a place in a list."""
 Error = TypeVar("Error", bound=PasserelleError)
 
+_DEEPEST_IN_C = 100
 _AT = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
@@ -50,7 +52,7 @@ class PlacedYaml(Generic[Error]):
         self._lines: dict[tuple[Segment, ...], int] = {}
         self._seen: set[int] = set()
         try:
-            root: Any = yaml.compose(source, Loader=yaml.BaseLoader)
+            root: Any = _composed(source)
         except (yaml.YAMLError, RecursionError) as failure:
             mark = getattr(failure, "problem_mark", None)
             line = mark.line + 1 if mark else 1
@@ -93,7 +95,7 @@ class PlacedYaml(Generic[Error]):
             return dict(self._pairs(node, path))
         if isinstance(node, yaml.SequenceNode):
             return [self._plain(item, (*path, n)) for n, item in enumerate(node.value)]
-        return _scalar(node.value, quoted=getattr(node, "style", None) is not None)
+        return _scalar(node.value, quoted=bool(getattr(node, "style", None)))
 
     def _pairs(
         self, node: yaml.MappingNode, path: tuple[Segment, ...]
@@ -108,6 +110,31 @@ class PlacedYaml(Generic[Error]):
                 raise self.problem((*path, key), "the key comes twice")
             keys.add(key)
             yield key, self._plain(value_node, (*path, key))
+
+
+def _composed(source: str) -> Any:
+    """Return the tree of a document, read in C where that is there; errors are Python's own.
+
+    In C a document that is nested without end would overflow the stack, and end the process.
+    """
+    with contextlib.suppress(yaml.YAMLError, AttributeError):
+        if _depth(source) < _DEEPEST_IN_C:
+            return yaml.compose(source, Loader=yaml.CBaseLoader)
+    return yaml.compose(source, Loader=yaml.BaseLoader)
+
+
+def _depth(source: str) -> int:
+    """Return how deep a document is nested, up to `_DEEPEST_IN_C`; events do not recurse."""
+    depth = deepest = 0
+    for event in yaml.parse(source, Loader=yaml.CBaseLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            deepest = max(deepest, depth)
+            if depth >= _DEEPEST_IN_C:
+                break
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return deepest
 
 
 def hint(name: str, known: Iterable[str]) -> str:

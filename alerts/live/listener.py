@@ -42,6 +42,11 @@ class Listener:
         client.on_message = self._on_message
         self._client = client
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How much was heard and not taken yet."""
+        return self._bytes
+
     def start(self) -> None:
         """Listen, now or as soon as the broker answers."""
         self._client.loop_start()

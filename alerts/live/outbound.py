@@ -7,6 +7,8 @@ values give the same verdicts again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from alerts.evaluate.engine import Late, Outcome
 from alerts.lifecycle import Lifecycle
 from alerts.model import Verdict
@@ -23,10 +25,19 @@ class Outbound:
         lifecycle: makes alerts of them.
         clock: the time.
         metrics: `alerts.evaluator`.
+        written: is called when something was written: there may be something to be delivered.
     """
 
-    def __init__(self, *, lifecycle: Lifecycle, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        *,
+        lifecycle: Lifecycle,
+        clock: Clock,
+        metrics: Metrics,
+        written: Callable[[], None],
+    ) -> None:
         self._lifecycle = lifecycle
+        self._written = written
         self._clock = clock
         self._metrics = metrics.alerts.evaluator
         self._outage = Outage(logger("alerts.outbound"), "registry")
@@ -65,6 +76,7 @@ class Outbound:
             self._outage.down(error.detail)
             return
         self._outage.up()
+        self._written()
         if self._since_ns is not None and self._verdicts:
             waited_ns = self._clock.now_ns() - self._since_ns
             self._metrics.detection.observe(max(0.0, waited_ns / NS_PER_S))

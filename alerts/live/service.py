@@ -159,6 +159,7 @@ class AlertService:
             clock=self._clock,
             metrics=self._metrics,
             holder=holder,
+            written=outbox.wake,
             checkpoint=self._pass,
         )
         listener.start()

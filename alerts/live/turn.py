@@ -55,6 +55,7 @@ class Turn:
         clock: the time.
         metrics: `alerts.evaluator`.
         holder: of the lease.
+        written: is called when verdicts were written: there may be something to be delivered.
         checkpoint: called with a name as the loop passes certain places.
     """
 
@@ -69,6 +70,7 @@ class Turn:
         clock: Clock,
         metrics: Metrics,
         holder: str,
+        written: Callable[[], None],
         checkpoint: Callable[[str], None],
     ) -> None:
         self._settings = settings
@@ -80,7 +82,9 @@ class Turn:
         self._metrics = metrics.alerts.evaluator
         self._memory = Memory(registry=registry, holder=holder, clock=clock, metrics=self._metrics)
         self._pass = checkpoint
-        self._outbound = Outbound(lifecycle=lifecycle, clock=clock, metrics=metrics)
+        self._outbound = Outbound(
+            lifecycle=lifecycle, clock=clock, metrics=metrics, written=written
+        )
         self._platform = PlatformState(lifecycle)
         self._judging = Judging(reader=reader, hear=self._outbound.hear)
         self._hours = Hours(registry)
@@ -188,6 +192,7 @@ class Turn:
     def _hear(self) -> int | None:
         """Judge what was heard; return when the oldest of it was committed."""
         frames = self._listener.take(timeout_s=_WAIT_S, most=_FRAMES)
+        self._metrics.stream_waiting.set(self._listener.waiting_bytes)
         readings: list[Reading] = []
         since_ns: int | None = None
         now_s = self._clock.monotonic_s()
