@@ -30,10 +30,11 @@ class CompletenessNode:
         at_ns, device, name, value = entry
         if name not in (RECEIVED, MISSING):
             return
-        self._newest_ns = max(self._newest_ns, at_ns)
+        if at_ns > self._newest_ns:
+            self._newest_ns = at_ns
+            oldest_ns = at_ns - self._said.hours * NS_PER_HOUR
+            self._hours = {key: count for key, count in self._hours.items() if key[0] > oldest_ns}
         self._hours[at_ns, device, name] = value
-        oldest_ns = self._newest_ns - self._said.hours * NS_PER_HOUR
-        self._hours = {key: count for key, count in self._hours.items() if key[0] > oldest_ns}
 
     def holds(self, _at_ns: int) -> bool | None:
         """Return whether too little came; None: nothing was sent."""

@@ -204,4 +204,4 @@ def test_real_sensors_that_failed_are_found(tmp_path: Path) -> None:
     )  # fmt: skip
     assert found["values"] == 22_695
     assert found["score"]["found"] == 4
-    assert (found["score"]["true"], found["score"]["false"]) == (8, 9)
+    assert (found["score"]["true"], found["score"]["false"]) == (8, 10)
