@@ -13,8 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.exports.client import Api
+from core.errors import ConfigurationError
+from devices.registry.alert_records import AlertState
 
-AlertArgument = Annotated[str, typer.Argument(metavar="ID", help="The alert; `list` shows it.")]
+AlertArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="The alert; as much of it as `list` shows is enough.")
+]
 RuleNameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The rule.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the API's answer.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; it is kept.")]
@@ -22,12 +26,32 @@ LimitOption = Annotated[int, typer.Option(min=1, help="Rows, at most.")]
 LengthOption = Annotated[str, typer.Option("--for", help="For how long: 30m, 2h, 1d.")]
 
 
+EVERY_STATE = tuple(one.value for one in AlertState)
+SHOWN = 12
+"""So much of an alert's id is shown in a list."""
+_WHOLE = 32
+_LOOKED_AT = 1000
+
 Asked = str | tuple[str, ...] | None
 """A parameter of a question; several values are repeated."""
 
 
-def alert_path(alert: str) -> str:
-    """Return where the API has an alert."""
+def alert_path(api: Api, alert: str) -> str:
+    """Return where the API has an alert.
+
+    Args:
+        api: where it is looked for when only the beginning of its id is given.
+        alert: its id, or the beginning of one of the newest.
+
+    Raises:
+        ConfigurationError: several begin so.
+    """
+    if len(alert) < _WHOLE:
+        found, _ = listed(api, "/v1/alerts", "alerts", limit=_LOOKED_AT, state=EVERY_STATE)
+        fitting = [one["id"] for one in found if alert and one["id"].startswith(alert)]
+        if len(fitting) > 1:
+            raise ConfigurationError(f"{len(fitting)} alerts begin with {alert}: give more of it")
+        alert = fitting[0] if fitting else alert
     return f"/v1/alerts/{quote(alert, safe='')}"
 
 

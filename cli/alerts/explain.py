@@ -34,6 +34,7 @@ from core.clock import NS_PER_S
 
 _MOST_VALUES = 10
 _DECIDED = "decided"
+_AT_ONCE = "0 s"
 
 
 def explain(
@@ -47,7 +48,7 @@ def explain(
 ) -> None:
     """Say why an alert fires: the rule in words, and the values that decided."""
     with opened_api(url, key) as api:
-        found = api.ask("GET", f"{alert_path(alert)}/explain", params={"language": language})
+        found = api.ask("GET", f"{alert_path(api, alert)}/explain", params={"language": language})
     if as_json:
         print_json(found)
         return
@@ -65,12 +66,13 @@ def _print_reasons(console: Console, found: Json) -> None:
     if rule is not None:
         grid.add_row("rule", plain(f"{rule['name']} {rule['version']} by {rule['author']}"))
         grid.add_row("it fires when", plain(rule["condition"]))
-        grid.add_row("for", rule["for"])
-    grid.add_row("value", value(alert))
-    for name, text in facts(alert):
-        grid.add_row(name, plain(text))
-    grid.add_row("since", instant(alert["at"]))
-    grid.add_row("until", instant(alert["until"]))
+        if rule["for"] != _AT_ONCE:
+            grid.add_row("for", rule["for"])
+    rows = [("value", value(alert)), *facts(alert)]
+    rows += [("since", instant(alert["at"])), ("until", instant(alert["until"]))]
+    for name, text in rows:
+        if text:
+            grid.add_row(name, plain(text))
     grid.add_row("state", state(alert))
     cause, silence = found["cause"], found["silence"]
     if cause is not None:

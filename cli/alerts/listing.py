@@ -13,6 +13,8 @@ from rich.table import Table
 
 from alerts.model import AlarmClass, Severity
 from cli.alerts.asked import (
+    EVERY_STATE,
+    SHOWN,
     AlertArgument,
     JsonOption,
     LimitOption,
@@ -40,10 +42,10 @@ from cli.alerts.words import (
 )
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
+from core.clock import iso
 from devices.registry.alert_records import AlertState
 
 _ROWS = 50
-_EVERY = tuple(one.value for one in AlertState)
 
 
 class Chosen(StrEnum):
@@ -61,7 +63,7 @@ class Chosen(StrEnum):
     @property
     def states(self) -> tuple[str, ...]:
         """Which states are meant."""
-        return {Chosen.OPEN: OPEN, Chosen.ALL: _EVERY}.get(self, (self.value,))
+        return {Chosen.OPEN: OPEN, Chosen.ALL: EVERY_STATE}.get(self, (self.value,))
 
 
 SiteOption = Annotated[str | None, typer.Option(help="Only this site.")]
@@ -110,6 +112,10 @@ def table_of(alerts: Sequence[Json], *, now: datetime) -> Table:
     """Return alerts as a table, the gravest first, then the newest."""
     table = Table("severity", "alert", "about", "value", "since", "for", "state", "id")
     table.columns[3].justify = "right"
+    for place in (0, 4, 7):
+        table.columns[place].no_wrap = True
+        table.columns[place].overflow = "fold"
+    table.columns[7].min_width = SHOWN
     for one in sorted(alerts, key=_gravest_first):
         table.add_row(
             severity(one["severity"]),
@@ -119,7 +125,7 @@ def table_of(alerts: Sequence[Json], *, now: datetime) -> Table:
             instant(one["at"]),
             lasted(one, now),
             state(one),
-            plain(one["id"]),
+            plain(one["id"][:SHOWN]),
         )
     return table
 
@@ -132,8 +138,8 @@ def show(
     key: KeyOption = None,
 ) -> None:
     """Show an alert: what it says, since when, who looks after it, and who was told."""
-    path = alert_path(alert)
     with opened_api(url, key) as api:
+        path = alert_path(api, alert)
         found = api.ask("GET", path)
         notices, _ = listed(api, f"{path}/notices", "notices")
     if as_json:
@@ -157,13 +163,13 @@ def history(
 ) -> None:
     """Show what happened to an alert, the oldest first."""
     with opened_api(url, key) as api:
-        found, _ = listed(api, f"{alert_path(alert)}/history", "events")
+        found, _ = listed(api, f"{alert_path(api, alert)}/history", "events")
     if as_json:
         print_json(found)
         return
     table = Table("time", "what", "who", "detail")
     for event in found:
-        detail = ", ".join(f"{name} {text}" for name, text in event["detail"].items())
+        detail = ", ".join(_detail(name, fact) for name, fact in event["detail"].items())
         table.add_row(instant(event["time"]), event["kind"], plain(event["actor"]), plain(detail))
     print_table(table)
 
@@ -217,6 +223,12 @@ def print_notices(console: Console, notices: Sequence[Json]) -> None:
     console.print(table)
 
 
+def _detail(name: str, fact: Any) -> str:
+    if name.endswith("_ns") and isinstance(fact, int):
+        return f"{name.removesuffix('_ns')} {iso(fact)}"
+    return f"{name} {fact}"
+
+
 def _lines(alert: Json) -> list[tuple[str, Any]]:
     taken = alert["acknowledged"]
     who = f"{taken['by']} at {instant(taken['time'])}" if taken else ""
@@ -226,6 +238,7 @@ def _lines(alert: Json) -> list[tuple[str, Any]]:
         ("until", instant(alert["until"])),
         ("for", lasted(alert, datetime.now(tz=UTC))),
         ("class", alert["class"]),
+        ("value", value(alert)),
         *((name, plain(text)) for name, text in facts(alert)),
         ("looked after by", plain(who)),
         ("note", plain(taken["note"] if taken else "")),

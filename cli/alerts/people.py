@@ -29,7 +29,7 @@ def acknowledge(
 ) -> None:
     """Take an alert on: you look after it, and nobody else is called."""
     with opened_api(url, key) as api:
-        found = api.ask("POST", f"{alert_path(alert)}/acknowledge", json={"note": note})
+        found = api.ask("POST", f"{alert_path(api, alert)}/acknowledge", json={"note": note})
     _say(found, as_json=as_json)
 
 
@@ -42,7 +42,7 @@ def unacknowledge(
 ) -> None:
     """Give an alert back: people are told of it again."""
     with opened_api(url, key) as api:
-        found = api.ask("POST", f"{alert_path(alert)}/unacknowledge")
+        found = api.ask("POST", f"{alert_path(api, alert)}/unacknowledge")
     _say(found, as_json=as_json)
 
 
@@ -58,7 +58,7 @@ def silence(
     """Have nobody told of an alert for a while, also when it fires again."""
     order = {"for": length, "reason": reason}
     with opened_api(url, key) as api:
-        found = api.ask("POST", f"{alert_path(alert)}/silence", json=order)
+        found = api.ask("POST", f"{alert_path(api, alert)}/silence", json=order)
     if as_json:
         print_json(found)
     else:

@@ -13,7 +13,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from cli.alerts.asked import counted_more, listed
+from cli.alerts.asked import SHOWN, counted_more, listed
 from cli.alerts.listing import SiteOption, table_of
 from cli.alerts.words import OPEN, Json, about, instant, plain, title, value
 from cli.exports.chosen import KeyOption, UrlOption
@@ -114,6 +114,6 @@ def _changed(before: Alerts, after: Alerts) -> Iterator[dict[str, Any]]:
 def _line(alert: Json) -> str:
     parts = (
         instant(alert["at"]), alert["severity"], alert["state"], title(alert), about(alert),
-        value(alert), alert["id"],
+        value(alert), alert["id"][:SHOWN],
     )  # fmt: skip
     return plain("  ".join(part for part in parts if part)).plain

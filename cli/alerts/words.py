@@ -20,7 +20,7 @@ _MARKS = {"critical": ("▲", "bold red"), "warning": ("◆", "yellow"), "info":
 _STATES = {"firing": "bold", "acknowledged": "green", "resolved": "dim", "withdrawn": "dim"}
 _SECONDS = {"over_s", "silent_s", "after_s", "held_s_ago"}
 _IN_UNIT = {"value", "above", "below", "change", "expected", "allowed"}
-_BESIDE = {"quantity", "unit"}
+_BESIDE = {"quantity", "unit", "value"}
 _TEXT = 60
 
 
@@ -52,8 +52,9 @@ def title(one: Json) -> str:
 
 def about(alert: Json) -> str:
     """Return what an alert is about, in a few words."""
-    names = ("site", "building", "zone", "device", "quantity", "person")
-    return "/".join(str(alert[name]) for name in names if alert.get(name)) or "the platform"
+    names = ("building", "zone", "device", "quantity", "person")
+    parts = [alert["site"] or "platform", *(alert[name] for name in names)]
+    return "/".join(part for part in parts if part)
 
 
 def value(alert: Json) -> str:

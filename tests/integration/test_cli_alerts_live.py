@@ -94,7 +94,13 @@ def test_open_alerts_are_listed_the_gravest_first(run: Run, judged: Judged) -> N
     lines = [line for line in text.splitlines() if "elgazala" in line]
     assert ["▲ critical" in lines[0], "◆ warning" in lines[1]] == [True, True]
     hot = judged.alert("server-room-hot")
-    for part in ("Server room too hot", f"elgazala/{DEVICES[0]}", "28.4286 Cel", "firing", hot.id):
+    for part in (
+        "Server room too hot",
+        f"elgazala/{DEVICES[0]}",
+        "28.4286 Cel",
+        "firing",
+        hot.id[:12],
+    ):
         assert part in lines[0]
     assert "2026-11-23 01:59:00+01:00" in lines[0]
     assert "3 open alerts" in text
@@ -110,6 +116,29 @@ def test_alerts_are_chosen_by_what_they_are(run: Run, judged: Judged) -> None:
     assert len(asked(run("list", "--state", "all", "--json"))) == 3
     assert "0 resolved alerts" in shown(run("list", "--state", "resolved"))
     assert "1 alert; there are more: --limit" in shown(run("list", "--state", "all", "--limit", 1))
+
+
+def test_the_beginning_of_an_id_is_enough_where_it_is_one_alerts(run: Run, judged: Judged) -> None:
+    hot = judged.alert("server-room-hot")
+    assert hot.id in shown(run("show", hot.id[:12]))
+    shown(run("ack", hot.id[:8], "--note", "mine"))
+    assert judged.alert("server-room-hot").acknowledged_note == "mine"
+    assert "there is no alert" in refused(run("show", "zzz"))
+    for number in range(16):  # one more than there are digits: two ids begin alike
+        judged.rule(HOT.replace("server-room-hot", f"hot-{number}"))
+    reading = Reading("elgazala", DEVICES[0], "air_temperature", T0_NS, 30.0)
+    judged.judge([reading], since_ns=T0_NS - 1)
+    ids = [one["id"] for one in asked(run("list", "--class", "measured", "--json"))]
+    digit = next(one[0] for one in ids if sum(it[0] == one[0] for it in ids) > 1)
+    assert "alerts begin with" in refused(run("show", digit))
+
+
+def test_an_alarm_of_the_platform_itself_is_shown(run: Run, judged: Judged) -> None:
+    facts = {"channel": "siren", "error": "refused"}
+    judged.lifecycle.platform("channel_down", "siren", active=True, facts=facts)
+    down = judged.alert("platform.channel_down")
+    assert re.search(r"▲ critical .* platform/siren ", shown(run("list")))
+    assert re.search(r"error +refused", shown(run("explain", down.id)))
 
 
 def test_one_alert_says_who_was_told_and_with_what_outcome(run: Run, judged: Judged) -> None:

@@ -364,6 +364,39 @@ def test_statistics_show_the_noisiest_and_how_soon_somebody_was_there(
     expect(page.locator("#rule-title")).to_have_text("Server room too hot")
 
 
+def test_an_alarm_of_the_platform_itself_is_about_no_device(reader: Open, ward: Ward) -> None:
+    facts = {"channel": "siren", "error": "refused"}
+    ward.judged.lifecycle.platform("channel_down", "siren", active=True, facts=facts)
+    down = ward.judged.alert("platform.channel_down")
+    page = at(reader())
+    expect(page.locator(f"tr[data-alert='{down.id}'] .place")).to_have_text("The platform · siren")
+    page.locator(f"tr[data-alert='{down.id}'] a").click()
+    expect(page.locator(".why dl")).to_have_text("channelsirenerrorrefused")
+    expect(page.locator(".why .figures")).to_be_empty()
+    expect(page.locator(".alert dl")).to_contain_text("UTC")
+
+
+def test_an_alert_about_several_devices_has_a_curve_for_each(reader: Open, ward: Ward) -> None:
+    ward.judged.rule(
+        "rule: both\ntitle: {en: Both rooms, fr: Les deux}\nper: site\n"
+        "select: {device: [elg-env-001, elg-env-002]}\n"
+        "when: {count: {of: {threshold: {quantity: air_temperature, above: 25}}, at_least: 2}}\n"
+    )
+    ward.pilot.device("elg-env-002", name="Couloir")
+    began_ns = ward.pilot.now_ns - 30 * MINUTE_NS
+    readings = []
+    for name in ("elg-env-001", "elg-env-002"):
+        ward.pilot.value(name, 30 * MINUTE_NS, {"air_temperature": 27.5})
+        readings.append(Reading("elgazala", name, "air_temperature", began_ns, 27.5))
+    ward.judged.judge(readings, since_ns=began_ns - 1)
+    page = at(reader(), f"/{ward.judged.alert('both').id}", ready=".figures .plot svg")
+    expect(page.locator(".figures h3")).to_have_text(
+        [re.compile("Air temperature · (Couloir|Salle de réunion)")] * 2
+    )
+    expect(page.locator(".figures .decided")).to_have_count(2)
+    expect(page.locator(".figures .limit")).to_have_count(2)
+
+
 def test_what_people_wrote_is_text_and_never_markup(reader: Open, ward: Ward) -> None:
     now_ns = SystemClock().now_ns()
     people.acknowledge(ward.pilot.registry, ward.hostile, by=HOSTILE, note=HOSTILE, now_ns=now_ns)

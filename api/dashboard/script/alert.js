@@ -4,7 +4,7 @@ import { arrange, element, setAttribute, setText } from "./elements.js";
 import { named, t } from "./language.js";
 import { alertAddress, alertPath, ruleAddress } from "./place.js";
 import { duration, now, offsetName } from "./times.js";
-import { decisiveText, Grade, isOpen, subjectText, timeText, titleOf } from "./wording.js";
+import { decisiveText, deviceOf, Grade, isOpen, subjectText, timeText, titleOf } from "./wording.js";
 
 export class AlertPage {
   #root;
@@ -38,7 +38,7 @@ export class AlertPage {
       client.get(alertPath(id)),
       catalogue.load(client),
     ]);
-    await names.ask([alert.device]);
+    await names.ask([deviceOf(alert)]);
     if (place.page === "alert" && id === place.name) {
       this.#learn(alert);
     }
@@ -134,7 +134,7 @@ export class AlertPage {
       pair(t("alerts.class"), named("class", alert.class)),
       pair(t("rules.rule"), rule),
       pair(t("alert.times_in"), `${zone} · ${offsetName(Date.parse(alert.at), zone)}`),
-      ...(alert.device ? [pair(t("devices.device"), deviceLink(alert, names))] : []),
+      ...(deviceOf(alert) ? [pair(t("devices.device"), deviceLink(alert, names))] : []),
     ];
   }
 }

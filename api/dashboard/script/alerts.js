@@ -8,6 +8,7 @@ import { duration, now } from "./times.js";
 import {
   CLASSES,
   decisiveText,
+  deviceOf,
   Grade,
   isOpen,
   OPEN,
@@ -78,7 +79,7 @@ export class Alerts {
     this.#more = answer.next !== null && this.#limit < MOST;
     this.#known = true;
     this.render();
-    await this.#parts.names.ask(this.#alerts.map((alert) => alert.device));
+    await this.#parts.names.ask(this.#alerts.map(deviceOf));
     this.render();
   }
 

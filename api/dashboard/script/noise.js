@@ -5,7 +5,7 @@ import { count, t } from "./language.js";
 import { numberText, shareText, whole } from "./numbers.js";
 import { ruleAddress } from "./place.js";
 import { DAY, duration, now } from "./times.js";
-import { subjectText } from "./wording.js";
+import { deviceOf, subjectText } from "./wording.js";
 
 const AGAIN_MS = 30_000;
 const MOST_RULES = 15;
@@ -47,7 +47,7 @@ export class Noise {
       catalogue.load(client),
     ]);
     this.#asked = { days, at: performance.now() };
-    await names.ask(answer.noisiest.examples.map((subject) => subject.device));
+    await names.ask(answer.noisiest.examples.map(deviceOf));
     this.#answer = answer;
     this.render();
   }

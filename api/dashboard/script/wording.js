@@ -57,6 +57,11 @@ export function isOpen(alert) {
   return OPEN.includes(alert.state);
 }
 
+/** Return the device that an alert is about; "" for none: the platform names parts of itself. */
+export function deviceOf({ site, device }) {
+  return site ? device : "";
+}
+
 /** Tell whether an alert is about a quantity: it names that one, or none (nothing comes at all). */
 export function isAbout({ quantity, facts }, name) {
   return (quantity || facts.quantity || name) === name;
