@@ -20,7 +20,7 @@ Segment = str | int
 """A step into a document: a key, or a place in a list."""
 Error = TypeVar("Error", bound=PasserelleError)
 
-_DEEPEST_IN_C = 100
+_DEEPEST = 100
 _AT = re.compile(r"(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+)\]")
 _TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "str"))
@@ -115,26 +115,32 @@ class PlacedYaml(Generic[Error]):
 def _composed(source: str) -> Any:
     """Return the tree of a document, read in C where that is there; errors are Python's own.
 
-    In C a document that is nested without end would overflow the stack, and end the process.
+    What is nested without end is refused before: in C it would overflow the stack and end the
+    process, in Python it would take minutes.
     """
+    beyond = None
     with contextlib.suppress(yaml.YAMLError, AttributeError):
-        if _depth(source) < _DEEPEST_IN_C:
+        beyond = _beyond_depth(source)
+        if beyond is None:
             return yaml.compose(source, Loader=yaml.CBaseLoader)
+    if beyond is not None:
+        raise yaml.MarkedYAMLError(
+            problem=f"it is nested more than {_DEEPEST} deep", problem_mark=beyond
+        )
     return yaml.compose(source, Loader=yaml.BaseLoader)
 
 
-def _depth(source: str) -> int:
-    """Return how deep a document is nested, up to `_DEEPEST_IN_C`; events do not recurse."""
-    depth = deepest = 0
+def _beyond_depth(source: str) -> Any:
+    """Return the mark at which a document is nested too deep, or None; events do not recurse."""
+    depth = 0
     for event in yaml.parse(source, Loader=yaml.CBaseLoader):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            deepest = max(deepest, depth)
-            if depth >= _DEEPEST_IN_C:
-                break
+            if depth > _DEEPEST:
+                return event.start_mark
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-    return deepest
+    return None
 
 
 def hint(name: str, known: Iterable[str]) -> str:
