@@ -34,7 +34,7 @@ NO_STORE = "no-store"
 """`Cache-Control` of an answer that nobody may keep."""
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KEY = re.compile(KEY_PATTERN)
-_KEPT = ("content-type", "location", "link", "deprecation")
+_KEPT = ("content-type", "location", "link", "deprecation", "etag")
 _FAILED = 500
 _DIGEST_BYTES = 32
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
+from typing import NamedTuple
 
 from alerts.rules.looks_at import about_health
 from alerts.rules.model import Rule
@@ -18,6 +19,14 @@ ORIGIN = "rule"
 _KEPT = 5000
 
 
+class _Known(NamedTuple):
+    """Whether a rule is about health, as it was at a revision of the registry."""
+
+    revision: int
+    newest: int
+    about: bool
+
+
 class RuleBook:
     """Parsed rules. Used from many threads.
 
@@ -29,7 +38,7 @@ class RuleBook:
         self._registry = registry
         self._lock = Lock()
         self._parsed: OrderedDict[tuple[str, int], Rule | None] = OrderedDict()
-        self._health: OrderedDict[str, tuple[int, bool]] = OrderedDict()
+        self._health: OrderedDict[str, _Known] = OrderedDict()
 
     def parsed(self, version: RuleVersion) -> Rule | None:
         """Return the rule of a version, or None when it cannot be used any more."""
@@ -81,17 +90,18 @@ class RuleBook:
         """
         if name.startswith(PLATFORM):
             return False
+        revision = self._registry.recent_revision()
         with self._lock:
-            newest, known = self._health.get(name, (0, False))
-        if newest and (known or version <= newest) and version:
-            return known
+            found = self._health.get(name)
+        if found is not None and found.revision == revision and version <= found.newest:
+            return found.about
         try:
             versions = self._registry.rules.versions(name)
         except NotFoundError:
             return unknown
-        about = any(self._is_about_health(one) for one in versions if one.version > newest) or known
+        about = any(map(self._is_about_health, versions))
         with self._lock:
-            self._health[name] = (versions[0].version, about)
+            self._health[name] = _Known(revision, versions[0].version, about)
             while len(self._health) > _KEPT:
                 self._health.popitem(last=False)
         return about

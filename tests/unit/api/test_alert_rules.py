@@ -132,6 +132,14 @@ def test_a_rule_may_be_written_only_when_there_is_none(engineer: Caller) -> None
     assert put(engineer, "hot", headers=new).status_code == 201
 
 
+def test_a_rule_that_is_sent_twice_is_one_version(site: World, engineer: Caller) -> None:
+    for _ in range(2):
+        answer = put(engineer, "hot", headers={"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.headers["ETag"]) == (201, '"1"')
+    assert answer.headers["Idempotency-Replayed"] == "true"
+    assert site.registry.rules.get("hot").version == 1
+
+
 def test_an_unchanged_rule_is_not_sent_again(engineer: Caller) -> None:
     put(engineer, "hot")
     found = engineer.request("GET", "/v1/alert-rules/hot", headers={"If-None-Match": '"1"'})

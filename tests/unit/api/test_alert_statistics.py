@@ -83,6 +83,13 @@ def test_a_range_a_site_and_a_rule_choose(noisy: World) -> None:
     problem(noisy.client.get("/v1/alerts/statistics", from_="now", to="-1h"), "invalid_parameter")
 
 
+def test_a_rule_that_begins_to_look_at_vital_signs_is_counted_no_more(noisy: World) -> None:
+    viewer = caller(noisy, Role.VIEWER)
+    assert viewer.get("/v1/alerts/statistics").json()["alarms"] == 40
+    keep_rule(noisy, "hot", when=PULSE)
+    assert viewer.get("/v1/alerts/statistics").json()["alarms"] == 0
+
+
 def test_what_the_caller_may_not_know_is_not_counted(noisy: World) -> None:
     keep_alert(noisy, "pulse", rule="pulse", device="bed-1", acknowledged_ns=NOW_NS)
     keep_alert(noisy, "person", rule="hot", device="", person="p-17")
