@@ -13,13 +13,17 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.rate_limits import POLICY_HEADER, STATE_HEADER
+
 Message = MutableMapping[str, Any]
 _OK = 200
 _NOT_MODIFIED = 304
 _TAG_BYTES = 16
 _CONDITIONAL = ("GET", "HEAD")
-_KEPT = {b"etag", b"cache-control", b"vary", b"date", b"link"}
-"""What a 304 repeats of the answer's headers: RFC 9110, 15.4.5."""
+_KEPT = {b"etag", b"cache-control", b"vary", b"date", b"link"} | {
+    name.lower().encode() for name in (POLICY_HEADER, STATE_HEADER, "Deprecation")
+}
+"""What a 304 repeats of the answer's headers: RFC 9110, 15.4.5, and what every answer says."""
 
 
 class ConditionalRequests:

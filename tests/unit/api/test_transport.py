@@ -44,6 +44,8 @@ def test_an_answer_that_did_not_change_is_not_sent_again(world: World) -> None:
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["ETag"] == tag
     assert "Content-Type" not in again.headers
+    assert again.headers["RateLimit-Policy"] == first.headers["RateLimit-Policy"]
+    assert again.headers["RateLimit"].startswith('"key";r=')
 
 
 def test_an_answer_that_changed_is_sent_with_another_tag(world: World) -> None:
