@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -146,7 +147,7 @@ def run(
     )
     alarms: dict[tuple[Subject, int], Alarm] = {}
     judged = late = incomplete = 0
-    for portion in _portions(readings, span_ns=rule.lateness_ns // 2):
+    for portion in _portions(readings):
         seen_ns = max(one.time_ns for one in portion)
         outcome = engine.take(portion, seen_ns=seen_ns)
         verdicts = [*outcome.verdicts, *engine.tick(seen_ns, seen_ns=seen_ns).verdicts]
@@ -283,21 +284,9 @@ def _exchanged(when: Condition, old: Condition, new: Condition) -> Condition:
     return when
 
 
-def _portions(readings: Iterable[Reading], *, span_ns: int) -> Iterator[list[Reading]]:
-    """Yield values a few at a time, as a platform would be given them.
-
-    A portion spans no more than `span_ns`: a watch says what came of what it is given at once, and
-    remembers no longer than `lateness` what was over before.
-    """
-    portion: list[Reading] = []
-    for one in readings:
-        if portion and (
-            len(portion) >= _AT_ONCE or abs(one.time_ns - portion[0].time_ns) > span_ns
-        ):
-            yield portion
-            portion = []
-        portion.append(one)
-    if portion:
+def _portions(readings: Iterable[Reading]) -> Iterator[list[Reading]]:
+    waiting = iter(readings)
+    while portion := list(islice(waiting, _AT_ONCE)):
         yield portion
 
 

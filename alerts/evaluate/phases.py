@@ -99,12 +99,16 @@ class Phases:
             return due_ns if found is None else min(found, due_ns)
         return found
 
-    def save(self) -> Any:
-        """Return all state but the episodes, of which only how many there are and the last."""
+    def save(self, *, forgotten: int = 0) -> Any:
+        """Return all state but the episodes, of which only how many there were and the last.
+
+        Args:
+            forgotten: how many of the first episodes were taken away.
+        """
         last = self.episodes[-1] if self.episodes else None
         return (
             self.node.save(), self.at_ns, self.firing, self.unsaid, self._in_ns, self._out_ns,
-            len(self.episodes), last,
+            forgotten + len(self.episodes), last,
         )  # fmt: skip
 
     def load(self, saved: Any, *, forgotten: int = 0) -> None:
@@ -112,7 +116,7 @@ class Phases:
 
         Args:
             saved: by `save`.
-            forgotten: how many of the first episodes were taken away since.
+            forgotten: how many of the first episodes were taken away by now.
         """
         (node, self.at_ns, self.firing, self.unsaid, self._in_ns, self._out_ns, count,
          last) = saved  # fmt: skip

@@ -160,6 +160,7 @@ class Watch:
             seen_ns: the platform's time.
         """
         self._mute = False
+        self._drop(self._final(before_ns=asked_ns))
         for one in self.phases.episodes:
             if one.until_ns is not None and one.until_ns < asked_ns:
                 self._know(one)
@@ -270,7 +271,7 @@ class Watch:
     def _remember(self) -> None:
         """Keep the state as it is now, and forget what no late entry can change any more."""
         phases = self.phases
-        self._states.append((phases.at_ns, phases.save()))
+        self._states.append((phases.at_ns, phases.save(forgotten=self._forgotten)))
         final_ns = phases.at_ns - self.rule.lateness_ns
         old = sum(1 for at_ns, _ in self._states[1:] if at_ns <= final_ns)
         if not old:
@@ -278,12 +279,37 @@ class Watch:
         del self._states[:old]
         from_ns = self._states[0][0]
         del self._tail[: bisect_right(self._tail, from_ns, key=_instant)]
-        over = sum(1 for one in phases.episodes[:-1] if (one.until_ns or from_ns) < from_ns)
-        if over:
-            del phases.episodes[:over]
-            self._forgotten += over
-            self._episodes_told -= over
-            self._told = [one for one in self._told if (one.until_ns or from_ns) >= from_ns]
+
+    def _forget(self) -> None:
+        """Forget the episodes that no late entry can change any more; they were told of."""
+        over = self._final(before_ns=self._states[0][0])
+        if over > 0:
+            known, _ = self._matched()
+            gone = [known[place] for place in range(over) if place in known]
+            self._told = [one for one in self._told if not any(one is it for it in gone)]
+            self._drop(over)
+
+    def _final(self, *, before_ns: int) -> int:
+        """Return how many of the first episodes were over before an instant, for good.
+
+        One that fired at the oldest state that is kept is needed when that is loaded.
+        """
+        from_ns, state = self._states[0]
+        before_ns = min(before_ns, from_ns)
+        firing, count = state[2], state[-2]
+        settled = count - self._forgotten - (1 if firing else 0)
+        episodes = self.phases.episodes
+        over = 0
+        while over < min(settled, len(episodes) - 1):
+            until_ns = episodes[over].until_ns
+            if until_ns is None or until_ns >= before_ns:
+                break
+            over += 1
+        return over
+
+    def _drop(self, over: int) -> None:
+        del self.phases.episodes[:over]
+        self._forgotten += over
 
     def _say(self, *, seen_ns: int, again: bool = False) -> list[Verdict]:
         phases = self.phases
@@ -300,18 +326,18 @@ class Watch:
             facts = dict(phases.node.facts(phases.at_ns))
             found.append(self._verdict(state, at_ns, seen_ns=seen_ns, facts=facts))
         self._told_state = state
+        self._forget()
         self._episodes_told = len(phases.episodes)
         return found
 
     def _of_episodes(self, *, seen_ns: int, again: bool) -> Iterator[Verdict]:
-        left = list(self._told)
-        for one in self.phases.episodes:
-            told = next((it for it in left if _overlap(it, one)), None)
+        known, left = self._matched()
+        for place, one in enumerate(self.phases.episodes):
+            told = known.get(place)
             if told is None:
                 self._told.append(Told(one.at_ns, one.until_ns))
                 yield self._firing(one, alert_ns=one.at_ns, seen_ns=seen_ns, again=again)
                 continue
-            left.remove(told)
             told.before = False
             if told.until_ns == one.until_ns:
                 continue
@@ -333,6 +359,34 @@ class Watch:
                 State.CLEAR, told.at_ns, seen_ns=seen_ns, alert_ns=told.at_ns, again=True,
                 facts={"withdrawn": 1},
             )  # fmt: skip
+
+    def _matched(self) -> tuple[dict[int, Told], list[Told]]:
+        """Return which alert was told of which episode, by its place, and those told of none now.
+
+        An alert is the episode in which it began; if late values moved the beginning behind that,
+        the first one that it overlaps. Of several that became one episode the first stays.
+        """
+        episodes = self.phases.episodes
+        found: dict[int, Told] = {}
+        moved, left = [], []
+        for told in sorted(self._told, key=lambda one: one.at_ns):
+            place = next((at for at, one in enumerate(episodes) if _began_in(told, one)), None)
+            if place is None:
+                moved.append(told)
+            elif place in found:
+                left.append(told)
+            else:
+                found[place] = told
+        for told in moved:
+            place = next(
+                (at for at, one in enumerate(episodes) if at not in found and _overlap(told, one)),
+                None,
+            )
+            if place is None:
+                left.append(told)
+            else:
+                found[place] = told
+        return found, left
 
     def _of_before(self, told: Told, *, seen_ns: int) -> Iterator[Verdict]:
         """End an alert that somebody else told of, once it can be said that it does not hold."""
@@ -387,6 +441,10 @@ class Watch:
             Reading(self.subject.site, device, quantity, time_ns, value)
             for time_ns, device, quantity, value in self._tail[max(0, end - EVIDENCE) : end]
         )
+
+
+def _began_in(told: Told, one: Episode) -> bool:
+    return one.at_ns <= told.at_ns and (one.until_ns is None or told.at_ns <= one.until_ns)
 
 
 def _overlap(told: Told, one: Episode) -> bool:
