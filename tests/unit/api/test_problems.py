@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from api.problems import Problem
+from api.problems import ParameterProblem, Problem
 from core.errors import StoreUnavailableError
 from storage.backends.memory import MemoryStore
 from tests.unit.api.world import World
@@ -77,8 +77,10 @@ def test_a_wrong_method_says_which_are_right(world: World) -> None:
 def test_a_parameter_that_cannot_be_used_is_named(world: World, path: str, parameter: str) -> None:
     found = problem(world.client.request("GET", path))
     assert found.status == 422
-    assert found.errors[0].parameter == parameter
-    assert found.errors[0].detail
+    first = found.errors[0]
+    assert isinstance(first, ParameterProblem)
+    assert first.parameter == parameter
+    assert first.detail
 
 
 def test_a_misspelt_parameter_gets_the_closest_one_as_a_hint(world: World) -> None:
