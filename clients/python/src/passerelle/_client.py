@@ -252,9 +252,7 @@ class Client:
             reason: only for this reason.
             state: only `open`, `replayed` or `discarded`.
         """
-        return self._run(
-            _asking.dead_letters(query_of(site=site, reason=reason, state=state))
-        )
+        return self._run(_asking.dead_letters(query_of(site=site, reason=reason, state=state)))
 
     def alerts(
         self,
