@@ -117,7 +117,8 @@ def _fires(
     name = alert_id(verdict.rule, verdict.subject, start_ns)
     mark = _mark(verdict)
     if before is not None and mark in _marks(before):
-        return Judged()
+        # what was pending before it, and was said again, is old news
+        return Judged(forgotten=tuple(one.id for one in unsure if one.at_ns <= start_ns))
     forgotten = tuple(one.id for one in unsure)
     if before is None:
         record = _record(verdict, rule, AlertState.FIRING, now_ns, name=name)

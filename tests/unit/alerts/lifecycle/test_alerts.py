@@ -127,6 +127,19 @@ def test_what_was_pending_fires_as_one_alert_that_remembers_it(scene: Scene) -> 
     assert scene.events(alert)[:2] == ["pending", "firing"]
 
 
+def test_what_was_pending_before_an_alert_stays_forgotten_when_all_is_said_again(
+    scene: Scene,
+) -> None:
+    said = (
+        unsure(State.PENDING),
+        fires(at=300),
+        ends(at=300, alert=300, seen=400, withdrawn=True, late=True),
+    )
+    for _ in range(2):
+        scene.say(*said)
+        assert [one.state for one in scene.alerts()] == ["withdrawn"]
+
+
 def test_what_is_incomplete_says_what_is_missing(scene: Scene) -> None:
     scene.say(unsure(State.INCOMPLETE))
     alert = scene.alert()
