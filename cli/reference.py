@@ -58,14 +58,15 @@ def metrics_reference() -> str:
         "|---|---|---|---|",
     ]
     metrics = Metrics()
+    # prometheus-client shows the names of labels nowhere else.
+    collectors = metrics.registry._collector_to_names  # noqa: SLF001
     labels = {
-        name: collector._labelnames  # noqa: SLF001 - prometheus-client does not show them else
-        for name, collector in vars(metrics).items()
-        if hasattr(collector, "_labelnames")
+        name: getattr(collector, "_labelnames", ())
+        for collector, names in collectors.items()
+        for name in names
     }
-    by_metric = {getattr(metrics, name)._name: names for name, names in labels.items()}  # noqa: SLF001
     for family in metrics.registry.collect():
-        shown = ", ".join(f"`{label}`" for label in by_metric.get(family.name, ()))
+        shown = ", ".join(f"`{label}`" for label in labels.get(family.name, ()))
         lines.append(f"| `{_exposed(family)}` | {family.type} | {shown} | {family.documentation} |")
     return "\n".join([*lines, ""])
 
