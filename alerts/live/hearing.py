@@ -15,7 +15,12 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from alerts.live.checkpoint import Heard
+from core.clock import NS_PER_S
 from core.stream import Frame
+
+
+FARTHEST_NS = 7 * 86_400 * NS_PER_S
+"""How far back a hole reaches at most, nanoseconds: a worker that was away for longer is late."""
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -38,7 +43,8 @@ class Hearing:
     Args:
         heard: how far each was heard by whoever listened before.
         holes: what was open then.
-        since_ns: a worker of whom nothing is known was not heard since then.
+        since: worker -> since when it was not heard, of those whose stream nobody heard yet.
+        since_ns: the same of workers of whom nothing is known.
     """
 
     def __init__(
@@ -46,9 +52,11 @@ class Hearing:
         *,
         heard: Mapping[str, Heard],
         holes: Iterable[Hole],
+        since: Mapping[str, int],
         since_ns: int,
     ) -> None:
         self._heard = dict(heard)
+        self._since = since
         self._since_ns = since_ns
         self._heard_s: dict[str, float] = {}
         self.holes = list(holes)
@@ -70,7 +78,8 @@ class Hearing:
         self._heard[worker] = Heard(frame.stream, frame.number, frame.told_ns)
         self._heard_s[worker] = now_s
         if before is None:
-            self.miss(worker, from_ns=self._since_ns, until_ns=frame.told_ns)
+            from_ns = self._since.get(worker, self._since_ns)
+            self.miss(worker, from_ns=from_ns, until_ns=frame.told_ns)
         elif before.stream != frame.stream or (
             frame.number - before.number > (1 if frame.lines else 0)
         ):
@@ -78,6 +87,7 @@ class Hearing:
 
     def miss(self, worker: str, *, from_ns: int, until_ns: int) -> None:
         """Note a hole; those of a worker that overlap become one."""
+        from_ns = max(from_ns, until_ns - FARTHEST_NS)
         if until_ns <= from_ns:
             return
         kept = []

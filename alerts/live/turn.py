@@ -94,7 +94,7 @@ class Turn:
         self._began_s = clock.monotonic_s()
         self._catching_up = True
         self._due: dict[str, float] = {}
-        self._hear_from(Hearing(heard={}, holes=(), since_ns=0))
+        self._hear_from(Hearing(heard={}, holes=(), since={}, since_ns=0))
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -132,7 +132,8 @@ class Turn:
                 for worker, one in kept.heard.items()
             },
             holes=[Hole(*one) for one in kept.holes],
-            since_ns=min(stored_until.values(), default=kept.saved_ns),
+            since=stored_until,
+            since_ns=kept.saved_ns,
         )
         self._hear_from(hearing)
         since_ns = kept.again_ns
@@ -329,8 +330,9 @@ class Turn:
     def _stored_until(self) -> Mapping[str, int]:
         """Return until when the store has everything that each worker committed."""
         return {
-            one.worker: int(one.facts.get(STORED_UNTIL_FACT, 0))
+            one.worker: int(one.facts[STORED_UNTIL_FACT])
             for one in self._registry.workers.list()
+            if STORED_UNTIL_FACT in one.facts
         }
 
     def _save(self) -> None:

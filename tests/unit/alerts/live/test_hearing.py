@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from alerts.live.checkpoint import Heard
-from alerts.live.hearing import Hearing, Hole
+from alerts.live.hearing import FARTHEST_NS, Hearing, Hole
 from core.stream import Frame
 
 LINES = b"environment,device=d,site=s t=1 1"
 
 
 def hearing(**heard: Heard) -> Hearing:
-    return Hearing(heard=heard, holes=(), since_ns=50)
+    return Hearing(heard=heard, holes=(), since={"known": 70}, since_ns=50)
 
 
 def test_what_is_heard_in_order_leaves_no_hole() -> None:
@@ -43,6 +43,18 @@ def test_of_a_worker_that_is_new_nothing_was_heard_before() -> None:
     tested = hearing()
     tested.take("w", Frame(8, 3, 150, LINES), now_s=0)
     assert tested.holes == [Hole("w", 50, 150)]
+
+
+def test_of_a_worker_that_reported_it_is_known_what_the_store_has() -> None:
+    tested = hearing()
+    tested.take("known", Frame(8, 3, 150, LINES), now_s=0)
+    assert tested.holes == [Hole("known", 70, 150)]
+
+
+def test_a_hole_reaches_no_further_back_than_a_week() -> None:
+    tested = hearing()
+    tested.take("w", Frame(8, 3, 2 * FARTHEST_NS, LINES), now_s=0)
+    assert tested.holes == [Hole("w", FARTHEST_NS, 2 * FARTHEST_NS)]
 
 
 def test_holes_that_overlap_are_one() -> None:
