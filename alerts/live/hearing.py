@@ -18,7 +18,6 @@ from alerts.live.checkpoint import Heard
 from core.clock import NS_PER_S
 from core.stream import Frame
 
-
 FARTHEST_NS = 7 * 86_400 * NS_PER_S
 """How far back a hole reaches at most, nanoseconds: a worker that was away for longer is late."""
 
