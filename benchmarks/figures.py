@@ -17,6 +17,7 @@ from benchmarks.report import Render
 from benchmarks.results import load
 from benchmarks.sustained import SustainedReport
 from benchmarks.workload import QUANTITIES
+from tests.reliability.alarms.outcome import AlarmReport, told_alarms
 from tests.reliability.outcome import Report, told, verdict
 
 
@@ -43,6 +44,11 @@ def _sustained(results: Path) -> str | None:
 def _reliability(results: Path) -> str | None:
     report = load("reliability", Report, directory=results)
     return None if report is None else told(report)
+
+
+def _reliability_alarms(results: Path) -> str | None:
+    report = load("reliability-alarms", AlarmReport, directory=results)
+    return None if report is None else told_alarms(report)
 
 
 def _reliability_line(results: Path) -> str | None:
@@ -92,6 +98,7 @@ RENDERS: Mapping[str, Render] = MappingProxyType(
         source.NAME: source.documented,
         "summary": _summary,
         "reliability": _reliability,
+        "reliability-alarms": _reliability_alarms,
         "reliability-summary": _reliability_line,
     }
 )

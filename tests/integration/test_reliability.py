@@ -11,6 +11,12 @@ import pytest
 
 from core.clock import iso
 from tests.reliability.__main__ import main
+from tests.reliability.alarms.fault import AlarmFault, Scene
+from tests.reliability.alarms.faults import ALARM_FAULTS
+from tests.reliability.alarms.outcome import AlarmOutcome
+from tests.reliability.alarms.run import run_on
+from tests.reliability.alarms.sizes import SHORT as ALARMS_SHORT
+from tests.reliability.alarms.truth import Alarm, Value, alarms
 from tests.reliability.fault import Fault
 from tests.reliability.faults import FAULTS
 from tests.reliability.judge import judge
@@ -175,7 +181,7 @@ def test_a_report_with_one_message_lost_is_not_kept(calm: Rig) -> None:
 def test_faults_are_named_once_and_an_unknown_one_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    names = [fault.name for fault in FAULTS]
+    names = [fault.name for fault in FAULTS] + [fault.name for fault in ALARM_FAULTS]
     assert len(names) == len(set(names))
     assert main(["--faults", "moonstorm"]) == 2
     assert "moonstorm" in capsys.readouterr().err
@@ -186,3 +192,50 @@ def _ask(rig: Rig, what: str, *, params: dict[str, str], **body: object) -> None
     with httpx.Client(base_url=rig.store.url, headers=headers, timeout=30) as client:
         post: Callable[..., httpx.Response] = client.post
         post(f"/api/v2/{what}", params=params | {"org": rig.store.org}, **body).raise_for_status()
+
+
+def test_an_alarm_is_told_once_after_the_process_that_judges_was_killed(
+    tmp_path: Path, influxdb2: InfluxDB2
+) -> None:
+    outcome = alarms_under(DIES, directory=tmp_path, store=influxdb2)
+    assert outcome.kept, outcome.problems
+    assert (outcome.due, outcome.found, outcome.told, outcome.lost) == (3, 3, 3, 0)
+
+
+def test_alerting_that_drops_a_notice_loses_alarms(tmp_path: Path, influxdb2: InfluxDB2) -> None:
+    outcome = alarms_under(HAPPENS, directory=tmp_path, store=influxdb2, defect="drop")
+    assert (outcome.found, outcome.told, outcome.lost) == (3, 0, 3)
+    assert not outcome.kept
+
+
+def test_alerting_that_tells_before_it_writes_down_that_it_will_is_seen(
+    tmp_path: Path, influxdb2: InfluxDB2
+) -> None:
+    outcome = alarms_under(HAPPENS, directory=tmp_path, store=influxdb2, defect="hasty")
+    assert any("told before it was promised" in problem for problem in outcome.problems)
+    assert not outcome.kept
+
+
+def test_what_is_due_is_seen_in_the_values_alone() -> None:
+    values = [Value("a", 3, 20), Value("a", 1, 35), Value("a", 2, 36), Value("b", 5, 35)]
+    assert alarms(values) == [Alarm("a", 1, 3), Alarm("b", 5)]
+
+
+def alarms_under(
+    fault: AlarmFault, *, directory: Path, store: InfluxDB2, defect: str = ""
+) -> AlarmOutcome:
+    """Run one fault of alerting."""
+    (own := directory / "rig").mkdir()
+    (outcome,) = run_on(
+        [fault], sizes=ALARMS_SHORT, directory=own, store=store, defect=defect,
+        seconds=20 if defect else 90,
+    )  # fmt: skip
+    return outcome
+
+
+def _it_gets_hot(scene: Scene) -> None:
+    scene.rig.heat(scene.devices)
+
+
+HAPPENS = AlarmFault(name="calm", title="nothing but alarms happens", act=_it_gets_hot)
+DIES = next(one for one in ALARM_FAULTS if one.name == "alarms-judged")

@@ -172,6 +172,11 @@ def judging(program: Program) -> bool:
     return bool(_health(program, "PASSERELLE_ALERTS__METRICS_PORT").get("judging"))
 
 
+def receiving(worker: Program) -> bool:
+    """Return whether a worker is connected to the broker and the store."""
+    return bool(_health(worker, "PASSERELLE_INGEST__METRICS_PORT").get("ok"))
+
+
 def wait_judging(*programs: Program, seconds: float = 60) -> Program:
     """Wait until one of some processes judges; return it."""
     wait_until(
@@ -185,7 +190,7 @@ def working(worker: Program) -> Iterator[Program]:
     """Run a worker; what is published from the beginning of the block on is received."""
     with worker:
         wait_until(
-            lambda: _health(worker, "PASSERELLE_INGEST__METRICS_PORT").get("ok"),
+            lambda: receiving(worker),
             seconds=60,
             what="the worker is connected",
         )

@@ -1,0 +1,1 @@
+"""Alerting under faults: what was due, and who was told of it how often."""
