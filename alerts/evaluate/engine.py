@@ -92,10 +92,14 @@ class Engine:
         rules: the rules.
         inventory: the devices.
         since_ns: since when values are given; silence before it is nobody's.
+        deaf_until_ns: silence before it is nobody's either; None: `since_ns`.
         fresh_for_ns: see `FRESH_FOR_NS`.
         told: (rule, subject) -> alerts that people were told of and that may go on.
         mute: names of rules that say nothing until `speak`.
         adopt: other engines, each with the names of rules that go on here where they are there.
+
+    Attributes:
+        since_ns: what was measured before it is not judged, where nothing is remembered.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Engine:
         rules: Sequence[Rule],
         inventory: Inventory,
         since_ns: int,
+        deaf_until_ns: int | None = None,
         fresh_for_ns: int = FRESH_FOR_NS,
         told: Mapping[tuple[str, Subject], Sequence[Told]] = _NOTHING,
         mute: Collection[str] = (),
@@ -112,8 +117,8 @@ class Engine:
         self._told = told
         self._mute = frozenset(mute)
         self._zones = inventory.zones
-        self._since_ns = since_ns
-        self._now_ns = self._deaf_until_ns = since_ns
+        self.since_ns = since_ns
+        self._now_ns = self._deaf_until_ns = since_ns if deaf_until_ns is None else deaf_until_ns
         self._fresh_for_ns = fresh_for_ns
         self._devices = {(one.site, one.device): one for one in inventory.devices}
         self._index = RuleIndex(rules)
@@ -343,7 +348,7 @@ class Engine:
             rule=rule,
             subject=subject,
             node=self._node(rule, subject, members),
-            start_ns=self._since_ns - 1,
+            start_ns=self.since_ns - 1,
             fresh_for_ns=self._fresh_for_ns,
             told=[
                 Told(one.at_ns, one.until_ns, before=True)

@@ -168,7 +168,8 @@ class Judging:
         self._engine = Engine(
             rules=plan.rules,
             inventory=plan.inventory,
-            since_ns=now_ns,
+            since_ns=old.since_ns,
+            deaf_until_ns=now_ns,
             told=self._told,
             mute=self._silent,
             adopt=[(old, same)] if warmed is None else [(old, same), (warmed, fresh)],
