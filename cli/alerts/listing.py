@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from alerts.model import AlarmClass, Severity
 from cli.alerts.asked import (
@@ -46,6 +47,7 @@ from core.clock import iso
 from devices.registry.alert_records import AlertState
 
 _ROWS = 50
+_WIDE = 120
 
 
 class Chosen(StrEnum):
@@ -103,20 +105,32 @@ def list_alerts(
         print_json(found)
         return
     if found:
-        print_table(table_of(found, now=datetime.now(tz=UTC)))
+        width = Console().width
+        print_table(table_of(found, now=datetime.now(tz=UTC), width=width))
     word = "" if chosen is Chosen.ALL else f"{chosen.value} "
     typer.echo(counted_more(len(found), f"{word}alert", more=more))
 
 
-def table_of(alerts: Sequence[Json], *, now: datetime) -> Table:
-    """Return alerts as a table, the gravest first, then the newest."""
+def table_of(alerts: Sequence[Json], *, now: datetime, width: int) -> Table:
+    """Return alerts as a table, the gravest first, then the newest.
+
+    Args:
+        alerts: as the API tells them.
+        now: the present.
+        width: of the terminal, columns; in a narrow one each alert has two lines.
+    """
+    ordered = sorted(alerts, key=_gravest_first)
+    return _wide(ordered, now) if width >= _WIDE else _narrow(ordered, now)
+
+
+def _wide(alerts: Sequence[Json], now: datetime) -> Table:
     table = Table("severity", "alert", "about", "value", "since", "for", "state", "id")
     table.columns[3].justify = "right"
     for place in (0, 4, 7):
         table.columns[place].no_wrap = True
         table.columns[place].overflow = "fold"
     table.columns[7].min_width = SHOWN
-    for one in sorted(alerts, key=_gravest_first):
+    for one in alerts:
         table.add_row(
             severity(one["severity"]),
             plain(cut(title(one))),
@@ -125,6 +139,21 @@ def table_of(alerts: Sequence[Json], *, now: datetime) -> Table:
             instant(one["at"]),
             lasted(one, now),
             state(one),
+            plain(one["id"][:SHOWN]),
+        )
+    return table
+
+
+def _narrow(alerts: Sequence[Json], now: datetime) -> Table:
+    table = Table("severity", "alert", "since", "id", show_lines=True)
+    for place in (0, 2, 3):
+        table.columns[place].no_wrap = True
+    table.columns[1].overflow = "fold"
+    for one in alerts:
+        table.add_row(
+            Text.assemble(severity(one["severity"]), "\n", value(one)),
+            Text.assemble(plain(cut(title(one))), "\n", plain(about(one))),
+            Text.assemble(instant(one["at"])[5:], "\n", lasted(one, now), ", ", state(one)),
             plain(one["id"][:SHOWN]),
         )
     return table

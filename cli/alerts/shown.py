@@ -28,25 +28,25 @@ _FACTS = ("value", "expected", "change", "silent_s", "days_left", "score", "coun
 
 
 class Thinned:
-    """The extremes of a quantity in equal parts of a range, of each device: enough for a chart.
+    """The extremes of each series in equal parts of a range: enough for a chart.
 
     Args:
-        quantity: of which quantity.
+        quantities: of which quantities.
         start_ns: of the range.
         end_ns: of the range.
     """
 
-    def __init__(self, quantity: str, *, start_ns: int, end_ns: int) -> None:
-        self.quantity = quantity
+    def __init__(self, quantities: Iterable[str], *, start_ns: int, end_ns: int) -> None:
+        self._quantities = frozenset(quantities)
         self._start_ns = start_ns
         self._width_ns = max(1, (end_ns - start_ns) // _COLUMNS + 1)
-        self._parts: dict[str, dict[int, tuple[Reading, Reading]]] = {}
+        self._parts: dict[tuple[str, str], dict[int, tuple[Reading, Reading]]] = {}
 
     def through(self, readings: Iterable[Reading]) -> Iterator[Reading]:
         """Yield the values as they are, and remember their extremes."""
         for one in readings:
-            if one.quantity == self.quantity:
-                parts = self._parts.setdefault(one.device, {})
+            if one.quantity in self._quantities:
+                parts = self._parts.setdefault((one.device, one.quantity), {})
                 place = (one.time_ns - self._start_ns) // self._width_ns
                 low, high = parts.get(place, (one, one))
                 parts[place] = (
@@ -55,11 +55,15 @@ class Thinned:
                 )
             yield one
 
-    def chart(self, device: str, *, zone: ZoneInfo, width: int, color: bool) -> Iterator[str]:
-        """Yield the chart of a device; any one when it is ""."""
-        found = self._parts.get(device) or next(iter(self._parts.values()), None)
-        if found is None:
+    def chart(
+        self, device: str, quantity: str, *, zone: ZoneInfo, width: int, color: bool
+    ) -> Iterator[str]:
+        """Yield the chart of a series; of any quantity, and any device, where one is ""."""
+        if not self._parts:
             return
+        own = [key for key in self._parts if key[0] == device and quantity in ("", key[1])]
+        key = next(iter(own or self._parts))
+        found, name = self._parts[key], key[1]
         points: dict[int, float] = {}
         for low, high in found.values():
             points |= {low.time_ns: low.value, high.time_ns: high.value}
@@ -67,11 +71,11 @@ class Thinned:
             {"time": _local(time_ns, zone).isoformat(), "value": value}
             for time_ns, value in sorted(points.items())
         ]
-        unit = CATALOGUE[self.quantity].unit
+        unit = CATALOGUE[name].unit
         answer: dict[str, Any] = {
             "zone": zone.key,
             "series": [
-                {"device": device, "quantity": self.quantity, "unit": unit, "points": shown}
+                {"device": device, "quantity": name, "unit": unit, "points": shown}
             ],
         }
         yield from charts(answer, width=width, color=color)
@@ -110,7 +114,10 @@ def show_alarms(console: Console, alarms: Sequence[Alarm], *, zone: ZoneInfo, en
 
 def about(subject: Subject) -> str:
     """Return what an alarm is about, in a few words."""
-    parts = (subject.site, subject.building, subject.zone, subject.device, subject.person)
+    parts = (
+        subject.site, subject.building, subject.zone, subject.device, subject.quantity,
+        subject.person,
+    )  # fmt: skip
     return "/".join(part for part in parts if part)
 
 

@@ -19,6 +19,7 @@ from alerts.backtest import History, Label, quantities, run, score, variants
 from alerts.conditions.node import MISSING, RECEIVED
 from alerts.rules.model import Rule
 from alerts.rules.reading import RuleProblem, duration_ns
+from alerts.rules.series import series_of
 from alerts.rules.source import load_rules
 from cli.alerts.history import Source, of_platform, of_series
 from cli.alerts.labels import read_labels
@@ -240,7 +241,8 @@ def _sources(
 
 def _tried(rule: Rule, source: Source) -> tuple[Thinned, History, float]:
     looked = sorted((quantities(rule) or set()) & set(CATALOGUE))
-    thinned = Thinned(looked[0] if looked else "", start_ns=source.start_ns, end_ns=source.end_ns)
+    drawn = series_of(rule) or looked[:1]
+    thinned = Thinned(drawn, start_ns=source.start_ns, end_ns=source.end_ns)
     began_s = time.perf_counter()
     history = run(
         rule,
@@ -280,8 +282,9 @@ def _draw(
     console: Console, thinned: Thinned, history: History, source: Source, truth: list[Label]
 ) -> None:
     device = history.alarms[0].subject.device if history.alarms else ""
+    quantity = history.alarms[0].subject.quantity if history.alarms else ""
     for chart in thinned.chart(
-        device, zone=source.zone, width=console.width, color=sys.stdout.isatty()
+        device, quantity, zone=source.zone, width=console.width, color=sys.stdout.isatty()
     ):
         typer.echo(chart)
     span = {"start_ns": history.start_ns, "end_ns": history.end_ns}

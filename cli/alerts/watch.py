@@ -84,7 +84,8 @@ def _follow(console: Console, rounds: Iterator[tuple[Alerts, str]]) -> None:
                 if problem
                 else Text(f"{count}, {now.astimezone():%H:%M:%S}; Ctrl-C ends", style="dim")
             )
-            table = [table_of(list(alerts.values()), now=now)] if alerts else []
+            width = console.width
+            table = [table_of(list(alerts.values()), now=now, width=width)] if alerts else []
             live.update(Group(*table, line), refresh=True)
 
 

@@ -63,12 +63,12 @@ def judged(place: Served) -> Judged:
 def run(place: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
 
-    def run_command(*arguments: object) -> Result:
+    def run_command(*arguments: object, columns: int = 220) -> Result:
         environment = {
             "PASSERELLE_URL": place.url,
             "PASSERELLE_KEY": place.key,
             "PASSERELLE_DATA_DIR": str(place.directory),
-            "COLUMNS": "220",
+            "COLUMNS": str(columns),
         }
         return CliRunner().invoke(program(), ["alerts", *map(str, arguments)], env=environment)
 
@@ -104,6 +104,17 @@ def test_open_alerts_are_listed_the_gravest_first(run: Run, judged: Judged) -> N
         assert part in lines[0]
     assert "2026-11-23 01:59:00+01:00" in lines[0]
     assert "3 open alerts" in text
+
+
+def test_in_a_narrow_terminal_an_alert_has_two_lines_and_loses_nothing(
+    run: Run, judged: Judged
+) -> None:
+    text = shown(run("list", columns=80))
+    assert max(map(len, text.splitlines())) <= 80
+    cells = "".join(line.split("│")[2].strip() for line in text.splitlines() if "│" in line)
+    assert f"Server room too hotelgazala/{DEVICES[0]}" in cells
+    for part in ("28.4286 Cel", "11-23 01:59:00+01:00", judged.alert("server-room-hot").id[:12]):
+        assert part in text
 
 
 def test_alerts_are_chosen_by_what_they_are(run: Run, judged: Judged) -> None:
