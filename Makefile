@@ -22,7 +22,7 @@ LOCK_OPTIONS := --universal --generate-hashes --no-emit-index-url --no-annotate 
 # More arguments for the program behind a target: make test ARGS="-k spool -x"
 ARGS ?=
 
-.PHONY: help env run test test-servers test-compose benchmark benchmark-reads benchmark-live benchmark-crowd benchmark-alerts benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
+.PHONY: help env run test test-servers test-compose benchmark benchmark-reads benchmark-live benchmark-crowd benchmark-alerts benchmark-alerts-live benchmark-sustained benchmark-servers reliability base-image images lint format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,9 @@ benchmark-crowd: env ## Ingest while two hundred people read, beside ingest alon
 
 benchmark-alerts: env ## Values a second that 5,000 alert rules judge on one core
 	@$(BIN)/python -m benchmarks.alerts $(ARGS)
+
+benchmark-alerts-live: env ## From publish to whoever is told, with 5,000 rules at work, as programs of their own
+	@$(BIN)/python -m benchmarks.alerts_live $(ARGS)
 
 benchmark-sustained: benchmark-servers ## Minutes at a steady rate, everything here, every message accounted for
 	@$(BIN)/python -m benchmarks.sustained $(ARGS)

@@ -16,7 +16,7 @@ from benchmarks.probe import WORKLOAD as PROBE_WORKLOAD
 from benchmarks.probe import Latencies, Probe
 from benchmarks.publisher import Published
 from benchmarks.stack import Servers
-from benchmarks.workload import PASSERELLE_JSON, Workload
+from benchmarks.workload import PASSERELLE_JSON, Convention, Workload
 from core.access import EVERYTHING
 from tests.servers.ports import free_port
 from tests.servers.waiting import wait_until
@@ -88,7 +88,13 @@ def start_api(
 
 
 def publisher_process(
-    stage: Stage, *, rate: float, seconds: float, devices: int, tick_s: float = 0.005
+    stage: Stage,
+    *,
+    rate: float,
+    seconds: float,
+    devices: int,
+    tick_s: float = 0.005,
+    convention: Convention = PASSERELLE_JSON,
 ) -> Child:
     """Return the publisher as a process of its own, not started; it writes `published.json`."""
     return Child.python(
@@ -98,6 +104,7 @@ def publisher_process(
         "--seconds", str(seconds),
         "--devices", str(devices),
         "--tick", str(tick_s),
+        "--convention", convention.name,
         "--report", str(_report(stage)),
         name="publisher", environment={}, log=stage.directory / "publisher.log",
     )  # fmt: skip

@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import mqtt
-from benchmarks.workload import PASSERELLE_JSON, Workload
+from benchmarks.workload import CONVENTIONS, PASSERELLE_FOUR, PASSERELLE_JSON, Workload
 
 _WINDOW = 20_000
 _MAX_ID = 0xFFFF
@@ -258,10 +258,12 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=4)
     parser.add_argument("--tick", type=float, default=_TICK_S)
     parser.add_argument("--report", type=Path, required=True)
+    known = {one.name: one for one in (*CONVENTIONS, PASSERELLE_FOUR)}
+    parser.add_argument("--convention", choices=known, default=PASSERELLE_JSON.name)
     asked = parser.parse_args()
     publisher = Publisher(
         port=asked.port,
-        workload=Workload(PASSERELLE_JSON, asked.devices),
+        workload=Workload(known[asked.convention], asked.devices),
         connections=asked.connections,
         tick_s=asked.tick,
     )

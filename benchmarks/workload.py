@@ -24,6 +24,10 @@ CATEGORY = "environment"
 QUANTITIES = ("air_temperature", "relative_humidity", "barometric_pressure")
 """The three values of every message: one point with three fields in the store."""
 _VARIANTS = 97
+HOT_EVERY = 251
+"""Of so many messages of `PASSERELLE_FOUR` one is hot."""
+HOT_DEGREES = 40.0
+"""Air temperature of a hot message, degrees Celsius; others have less than 25."""
 
 Payload = Callable[[int, int, int], bytes]
 """From the number of the message at its device, its instant in ms, and a variant, its payload."""
@@ -124,6 +128,28 @@ def _json(seq: int, at_ms: int, variant: int) -> bytes:
     return b'{"seq":%d,"boot":1,"t":"%b%b' % (seq, rfc3339_ms(at_ms), tail)
 
 
+_FOUR_TAILS = [
+    b'","v":{"air_temperature":%b,"relative_humidity":%.2f,"carbon_dioxide":%d,"battery_level":%d}}'
+    % (b"%.1f", 35 + variant / 4, 500 + variant, 60 + variant % 30)
+    for variant in range(_VARIANTS)
+]
+
+
+def is_hot(index: int) -> bool:
+    """Say whether a message of `PASSERELLE_FOUR` crosses the limit that alert rules look at.
+
+    The devices of two such messages differ, as long as their count is no multiple of `HOT_EVERY`:
+    the next value of a device is as usual again.
+    """
+    return index % HOT_EVERY == 0
+
+
+def _four(seq: int, at_ms: int, variant: int) -> bytes:
+    degrees = HOT_DEGREES if is_hot(variant) else 15 + variant % _VARIANTS / 10
+    tail = _FOUR_TAILS[variant % _VARIANTS] % degrees
+    return b'{"seq":%d,"boot":1,"t":"%b%b' % (seq, rfc3339_ms(at_ms), tail)
+
+
 def _cbor(seq: int, at_ms: int, variant: int) -> bytes:
     told = dict(zip(QUANTITIES, values(variant), strict=True))
     return cbor2.dumps({"seq": seq, "boot": 1, "t_ms": at_ms, "v": told})
@@ -146,6 +172,13 @@ def _tasmota(_seq: int, at_ms: int, variant: int) -> bytes:
 PASSERELLE_JSON = Convention(
     "Passerelle JSON", "passerelle", "passerelle/v1/{site}/{device}/telemetry", _json
 )
+PASSERELLE_FOUR = Convention(
+    "Passerelle JSON of four values",
+    "passerelle",
+    "passerelle/v1/{site}/{device}/telemetry",
+    _four,
+)
+"""Air temperature, humidity, carbon dioxide, battery: what alert rules are measured with."""
 CONVENTIONS = (
     PASSERELLE_JSON,
     Convention(
