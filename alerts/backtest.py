@@ -20,7 +20,8 @@ from alerts.model import State, Subject, Verdict
 from alerts.rules.inventory import Inventory
 from alerts.rules.model import All as AllOf
 from alerts.rules.model import Any as AnyOf
-from alerts.rules.model import Condition, Count, Not, Recently, Rule, Seasonal, Threshold
+from alerts.rules.model import Condition, Count, Not, Per, Recently, Rule, Seasonal, Threshold
+from alerts.rules.series import series_of
 from core.clock import NS_PER_S
 from core.reading import Reading
 
@@ -236,6 +237,8 @@ def _names(one: Threshold | Seasonal) -> tuple[str, ...]:
 
 def quantities(rule: Rule) -> frozenset[str] | None:
     """Return the quantities that a rule and its overrides look at; None: every one."""
+    if rule.per is Per.SERIES:
+        return series_of(rule) if rule.select.quantity else None
     found: set[str] = set()
     for when in (rule.when, *(one.when for one in rule.overrides)):
         for leaf in _leaves(when):

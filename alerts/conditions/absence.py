@@ -20,12 +20,16 @@ class AbsenceNode:
         said: as it is written.
         members: devices that are waited for; of several, the slowest one counts.
         since_ns: since when somebody listens: silence before is nobody's.
+        from_first: it waits only once something came: what was never there is not missed.
     """
 
     timed = True
 
-    def __init__(self, said: Absence, *, members: Sequence[Member], since_ns: int) -> None:
+    def __init__(
+        self, said: Absence, *, members: Sequence[Member], since_ns: int, from_first: bool = False
+    ) -> None:
         self._said = said
+        self._from_first = from_first
         self.quantities: frozenset[str] | None = (
             frozenset((said.quantity,)) if said.quantity else None
         )
@@ -35,7 +39,7 @@ class AbsenceNode:
             known = [one.interval_s for one in named if one.interval_s is not None]
             if known:
                 self._after_ns = round(max(known) * said.intervals * NS_PER_S)
-        self._start_ns = self._last_ns = since_ns
+        self._start_ns = self._last_ns = 0 if from_first else since_ns
         self._heard: tuple[int, ...] = ()
         self._deaf_until_ns = since_ns
 
@@ -72,12 +76,13 @@ class AbsenceNode:
     def holds(self, at_ns: int) -> bool | None:
         """Return whether it is silent.
 
-        None: nobody knows how often it should be heard, or it may have been heard if somebody had
-        listened.
+        None: nobody knows how often it should be heard, it may have been heard if somebody had
+        listened, or it waits for the first value.
         """
-        if self._after_ns is None:
+        sign_ns = self._sign_ns(at_ns)
+        if self._after_ns is None or (self._from_first and not sign_ns):
             return None
-        if at_ns - self._sign_ns(at_ns) < self._after_ns:
+        if at_ns - sign_ns < self._after_ns:
             return False
         return True if at_ns - self._deaf_until_ns >= self._after_ns else None
 
@@ -86,6 +91,8 @@ class AbsenceNode:
         if self._after_ns is None:
             return None
         newest_ns = self._heard[-1] if self._heard else 0
+        if self._from_first and not self._last_ns and not newest_ns:
+            return None
         due_ns = max(self._last_ns, newest_ns, self._deaf_until_ns) + self._after_ns
         return due_ns if due_ns > at_ns else None
 

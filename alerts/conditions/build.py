@@ -44,12 +44,14 @@ class Surroundings(msgspec.Struct, frozen=True):
         zone: of its site.
         since_ns: since when somebody listens, nanoseconds since the epoch.
         single: whether the subject is one device.
+        series: whether it is one series: nobody knows of one before its first value.
     """
 
     members: tuple[Member, ...]
     zone: ZoneInfo
     since_ns: int
     single: bool
+    series: bool = False
 
 
 def build(said: Condition, around: Surroundings) -> Node:
@@ -89,7 +91,12 @@ def _of_device(said: Threshold | Rate | Seasonal | Battery, around: Surroundings
 
 def _of_subject(said: Absence | TimeOfDay | Completeness | News2, around: Surroundings) -> Node:
     if isinstance(said, Absence):
-        return AbsenceNode(said, members=around.members, since_ns=around.since_ns)
+        return AbsenceNode(
+            said,
+            members=around.members,
+            since_ns=around.since_ns,
+            from_first=around.series,
+        )
     if isinstance(said, TimeOfDay):
         return TimeOfDayNode(said, zone=around.zone)
     return CompletenessNode(said) if isinstance(said, Completeness) else News2Node(said)

@@ -2,7 +2,7 @@
 
 It reads no clock, does no I/O, and is deterministic: the same calls give the same verdicts. A watch
 (a rule for one subject) begins with the first value that concerns it; one that waits for silence
-begins with the engine.
+begins with the engine, but for a series, which nobody knows of before its first value.
 
 What an engine remembers can be taken up by another one (`save`, `restore`): with other rules or
 devices, or in another process. A rule that is mute says nothing until `speak`, so that it can be
@@ -25,8 +25,9 @@ from alerts.evaluate.watch import Kept, Told, Watch
 from alerts.model import Subject, Verdict
 from alerts.rules.conditions import holds_kind
 from alerts.rules.index import RuleIndex
-from alerts.rules.inventory import Inventory, Placed, subject_of
+from alerts.rules.inventory import Inventory, Placed, fits, subject_of
 from alerts.rules.model import Absence, Condition, Rule
+from alerts.rules.series import asked_of
 from core.clock import NS_PER_S
 from core.reading import Reading
 
@@ -145,7 +146,7 @@ class Engine:
 
     def judges(self, rule: str, subject: Subject) -> bool:
         """Return whether a rule looks at a subject."""
-        return bool(self._members.get((rule, subject)))
+        return bool(self._members_of(rule, subject))
 
     def take(
         self,
@@ -268,7 +269,7 @@ class Engine:
         found = set()
         for one in kept:
             rule = self._index.by_name.get(one.rule)
-            members = self._members.get((one.rule, one.subject))
+            members = self._members_of(one.rule, one.subject)
             if rule is None or rule.version != one.version or not members:
                 continue
             watch = self._watches.get((one.rule, one.subject))
@@ -321,6 +322,16 @@ class Engine:
             if subject is not None:
                 self._members[rule.name, subject].append(device)
 
+    def _members_of(self, rule: str, subject: Subject) -> Sequence[Placed]:
+        """Return the devices of a subject; of a series it is told by the subject alone."""
+        if not subject.quantity:
+            return self._members.get((rule, subject), ())
+        placed = self._devices.get((subject.site, subject.device))
+        said = self._index.by_name.get(rule)
+        if placed is None or said is None or not fits(said.select, placed):
+            return ()
+        return [placed] if subject_of(said, placed, subject.quantity) == subject else ()
+
     def _resolve(self, series: _Series) -> tuple[Watch, ...]:
         """Return the watches that a series concerns; they begin with it."""
         site, device, quantity = series
@@ -330,12 +341,12 @@ class Engine:
             self._place(placed)
         found = []
         for rule in self._fitting[site, device]:
-            subject = subject_of(rule, placed)
+            subject = subject_of(rule, placed, quantity)
             if subject is None:
                 continue
             watch = self._watches.get((rule.name, subject))
             if watch is None:
-                members = self._members[rule.name, subject]
+                members = [placed] if subject.quantity else self._members[rule.name, subject]
                 if not _concerns(self._node(rule, subject, members), quantity):
                     continue
                 watch = self._watch(rule, subject, members)
@@ -370,9 +381,10 @@ class Engine:
         """Take over the watches of another engine, as long as their devices are the same."""
         self._now_ns = max(self._now_ns, other._now_ns)
         for key, watch in other._watches.items():
-            if key[0] not in names or key not in self._members:
+            members = self._members_of(*key)
+            if key[0] not in names or not members:
                 continue
-            if self._members[key] == other._members[key]:
+            if members == other._members_of(*key):
                 watch.queued_ns = None
                 self._put(watch)
                 self._queue(watch)
@@ -385,6 +397,7 @@ class Engine:
             zone=self._zones.get(subject.site, _UTC),
             since_ns=self._deaf_until_ns,
             single=bool(subject.device),
+            series=bool(subject.quantity),
         )
         return build(self._when(rule, subject), around)
 
@@ -392,15 +405,15 @@ class Engine:
         """Return the condition that counts for a subject now; of several overrides the last."""
         for one in reversed(rule.overrides):
             if one.expires_ns > self._now_ns and _is_of(one.device, one.person, subject):
-                return one.when
-        return rule.when
+                return asked_of(one.when, subject.quantity)
+        return asked_of(rule.when, subject.quantity)
 
     def _expire(self, *, seen_ns: int) -> list[Verdict]:
         """Return to the rule's own condition where an override is over."""
         verdicts: list[Verdict] = []
         while self._expiries and self._expiries[0][0] <= self._now_ns:
             _, _, watch = heapq.heappop(self._expiries)
-            members = self._members[watch.rule.name, watch.subject]
+            members = self._members_of(watch.rule.name, watch.subject)
             node = self._node(watch.rule, watch.subject, members)
             verdicts += watch.exchange(node, seen_ns=seen_ns)
             self._queue(watch)

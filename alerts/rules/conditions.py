@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any as Anything
 
+import msgspec
+
 from alerts.rules.model import (
     Absence,
     All,
@@ -62,8 +64,37 @@ signs an hour, what people measure or enter the 12 hours between two observation
 (RCP 2017)."""
 
 
-def condition(value: Anything, path: Path, *, depth: int = 0) -> Condition:
+class _Within(msgspec.Struct, frozen=True):
+    """Where a condition stands.
+
+    Attributes:
+        depth: in how many others.
+        series: quantities of which each is judged by itself, of a rule per series; else none.
+    """
+
+    depth: int
+    series: tuple[str, ...]
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """What a condition on a quantity has to name."""
+        return () if self.series else ("quantity",)
+
+    def read(self, value: Anything, path: Path) -> Condition:
+        """Return a condition inside of this one."""
+        return condition(value, path, depth=self.depth, series=self.series)
+
+
+def condition(
+    value: Anything, path: Path, *, depth: int = 0, series: tuple[str, ...] = ()
+) -> Condition:
     """Return a condition.
+
+    Args:
+        value: as it is written.
+        path: its place.
+        depth: in how many others it is.
+        series: quantities of which each is judged by itself (`Per.SERIES`): it names none then.
 
     Raises:
         RuleProblem: it is none.
@@ -76,20 +107,35 @@ def condition(value: Anything, path: Path, *, depth: int = 0) -> Condition:
     read = _KINDS.get(kind)
     if read is None:
         raise RuleProblem((*path, kind), f"no kind of condition{hint(str(kind), _KINDS)}")
-    return read(value[kind], (*path, kind), depth + 1)
+    if series and kind in _NOT_OF_SERIES:
+        raise RuleProblem((*path, kind), f"{kind} is not of one series: {_NOT_OF_SERIES[kind]}")
+    return read(value[kind], (*path, kind), _Within(depth + 1, series))
 
 
-def _threshold(value: Anything, path: Path, _depth: int) -> Threshold:
+def _quantity(said: Mapping[str, Anything], path: Path, within: _Within) -> str:
+    """Return the quantity that is named, "" where it is that of the series."""
+    if not within.series:
+        return known_quantity(said["quantity"], (*path, "quantity"))
+    if "quantity" in said:
+        raise RuleProblem(
+            (*path, "quantity"),
+            "with per: series it is that of each series; which ones, select: {quantity: ...} says",
+        )
+    return ""
+
+
+def _threshold(value: Anything, path: Path, within: _Within) -> Threshold:
     said = mapping(
-        value, path, ("quantity", "above", "below", "margin", "device"), needed=("quantity",)
+        value, path, ("quantity", "above", "below", "margin", "device"), needed=within.needed
     )
-    quantity = known_quantity(said["quantity"], (*path, "quantity"))
-    above, below = (_limit(said, name, path, quantity, limit) for name in ("above", "below"))
+    quantity = _quantity(said, path, within)
+    of = within.series or (quantity,)
+    above, below = (_limit(said, name, path, of, limit) for name in ("above", "below"))
     if above is None and below is None:
         raise RuleProblem(path, "above or below is missing")
     if above is not None and below is not None and below >= above:
         raise RuleProblem((*path, "below"), f"{below:g} is not less than above, {above:g}")
-    margin = _limit(said, "margin", path, quantity, difference) or 0.0
+    margin = _limit(said, "margin", path, of, difference) or 0.0
     if margin < 0:
         raise RuleProblem((*path, "margin"), "a margin is not negative")
     if above is not None and below is not None and below + margin > above - margin:
@@ -97,19 +143,19 @@ def _threshold(value: Anything, path: Path, _depth: int) -> Threshold:
     return Threshold(quantity, above, below, margin, _device(said, path))
 
 
-def _rate(value: Anything, path: Path, _depth: int) -> Rate:
-    said = mapping(
-        value, path, ("quantity", "over", "above", "below", "device"), needed=("quantity", "over")
-    )
-    quantity = known_quantity(said["quantity"], (*path, "quantity"))
-    above, below = (_limit(said, name, path, quantity, difference) for name in ("above", "below"))
+def _rate(value: Anything, path: Path, within: _Within) -> Rate:
+    known = ("quantity", "over", "above", "below", "device")
+    said = mapping(value, path, known, needed=(*within.needed, "over"))
+    quantity = _quantity(said, path, within)
+    of = within.series or (quantity,)
+    above, below = (_limit(said, name, path, of, difference) for name in ("above", "below"))
     if above is None and below is None:
         raise RuleProblem(path, "above (it rose by more) or below (it fell by more) is missing")
     over_ns = duration_ns(said["over"], (*path, "over"), least_ns=NS_PER_S)
     return Rate(quantity, over_ns, above, below, _device(said, path))
 
 
-def _absence(value: Anything, path: Path, _depth: int) -> Absence:
+def _absence(value: Anything, path: Path, within: _Within) -> Absence:
     said = mapping(value or {}, path, ("after", "intervals", "quantity", "device"))
     if "after" in said and "intervals" in said:
         raise RuleProblem((*path, "intervals"), "after is there already; one of the two")
@@ -119,15 +165,15 @@ def _absence(value: Anything, path: Path, _depth: int) -> Absence:
     intervals = number(said.get("intervals", 3.0), (*path, "intervals"), least=1.0, most=1e6)
     quantity = ""
     if "quantity" in said:
-        quantity = known_quantity(said["quantity"], (*path, "quantity"))
+        quantity = _quantity(said, path, within)
     return Absence(after_ns, intervals, quantity, _device(said, path))
 
 
-def _seasonal(value: Anything, path: Path, _depth: int) -> Seasonal:
+def _seasonal(value: Anything, path: Path, within: _Within) -> Seasonal:
     known = ("quantity", "deviations", "minimum", "season", "history", "side", "device")
-    said = mapping(value, path, known, needed=("quantity",))
-    quantity = known_quantity(said["quantity"], (*path, "quantity"))
-    minimum = _limit(said, "minimum", path, quantity, difference) or 0.0
+    said = mapping(value or {}, path, known, needed=within.needed)
+    quantity = _quantity(said, path, within)
+    minimum = _limit(said, "minimum", path, within.series or (quantity,), difference) or 0.0
     if minimum < 0:
         raise RuleProblem((*path, "minimum"), "a distance from what is usual is not negative")
     season = one_of(said.get("season", "day"), (*path, "season"), Season)
@@ -151,7 +197,7 @@ def _seasonal(value: Anything, path: Path, _depth: int) -> Seasonal:
     )
 
 
-def _time_of_day(value: Anything, path: Path, _depth: int) -> TimeOfDay:
+def _time_of_day(value: Anything, path: Path, _within: _Within) -> TimeOfDay:
     said = mapping(value, path, ("from", "to", "days"), needed=("from", "to"))
     days = frozenset(range(7))
     if "days" in said:
@@ -168,7 +214,7 @@ def _day(value: Anything, path: Path) -> int:
     return DAYS.index(value)
 
 
-def _battery(value: Anything, path: Path, _depth: int) -> Battery:
+def _battery(value: Anything, path: Path, _within: _Within) -> Battery:
     said = mapping(value, path, ("within", "empty", "over", "device"), needed=("within",))
     day_ns = 86_400 * NS_PER_S
     within_ns = duration_ns(said["within"], (*path, "within"), least_ns=day_ns)
@@ -177,7 +223,7 @@ def _battery(value: Anything, path: Path, _depth: int) -> Battery:
     return Battery(within_ns / day_ns, empty, over_ns // day_ns, _device(said, path))
 
 
-def _completeness(value: Anything, path: Path, _depth: int) -> Completeness:
+def _completeness(value: Anything, path: Path, _within: _Within) -> Completeness:
     said = mapping(value, path, ("below", "over"), needed=("below",))
     over_ns = duration_ns(said.get("over", "1h"), (*path, "over"), least_ns=_HOUR_NS)
     if over_ns % _HOUR_NS:
@@ -185,7 +231,7 @@ def _completeness(value: Anything, path: Path, _depth: int) -> Completeness:
     return Completeness(share(said["below"], (*path, "below")), over_ns // _HOUR_NS)
 
 
-def _news2(value: Anything, path: Path, _depth: int) -> News2:
+def _news2(value: Anything, path: Path, _within: _Within) -> News2:
     said = mapping(
         value or {}, path, ("minimum", "single", "scale", "oxygen", "consciousness", "max_age")
     )
@@ -210,29 +256,29 @@ def _news2(value: Anything, path: Path, _depth: int) -> News2:
     )
 
 
-def _all(value: Anything, path: Path, depth: int) -> All:
-    return All(several(value, path, lambda one, at: condition(one, at, depth=depth)))
+def _all(value: Anything, path: Path, within: _Within) -> All:
+    return All(several(value, path, within.read))
 
 
-def _any(value: Anything, path: Path, depth: int) -> Any:
-    return Any(several(value, path, lambda one, at: condition(one, at, depth=depth)))
+def _any(value: Anything, path: Path, within: _Within) -> Any:
+    return Any(several(value, path, within.read))
 
 
-def _not(value: Anything, path: Path, depth: int) -> Not:
-    return Not(condition(value, path, depth=depth))
+def _not(value: Anything, path: Path, within: _Within) -> Not:
+    return Not(within.read(value, path))
 
 
-def _recently(value: Anything, path: Path, depth: int) -> Recently:
+def _recently(value: Anything, path: Path, within: _Within) -> Recently:
     said = mapping(value, path, ("when", "within"), needed=("when", "within"))
     return Recently(
-        condition(said["when"], (*path, "when"), depth=depth),
+        within.read(said["when"], (*path, "when")),
         duration_ns(said["within"], (*path, "within"), least_ns=NS_PER_S),
     )
 
 
-def _count(value: Anything, path: Path, depth: int) -> Count:
+def _count(value: Anything, path: Path, within: _Within) -> Count:
     said = mapping(value, path, ("of", "at_least"), needed=("of", "at_least"))
-    part = condition(said["of"], (*path, "of"), depth=depth)
+    part = within.read(said["of"], (*path, "of"))
     if holds_kind(part, Count | News2):
         raise RuleProblem((*path, "of"), "what is counted is asked of one device")
     asked = said["at_least"]
@@ -256,17 +302,17 @@ def _limit(
     said: Mapping[str, Anything],
     name: str,
     path: Path,
-    quantity: str,
-    read: Callable[[Anything, Path, str], float],
+    quantities: tuple[str, ...],
+    read: Callable[..., float],
 ) -> float | None:
-    return None if said.get(name) is None else read(said[name], (*path, name), quantity)
+    return None if said.get(name) is None else read(said[name], (*path, name), *quantities)
 
 
 def _device(said: Mapping[str, Anything], path: Path) -> str:
     return text(said["device"], (*path, "device"), longest=64) if "device" in said else ""
 
 
-_KINDS: dict[str, Callable[[Anything, Path, int], Condition]] = {
+_KINDS: dict[str, Callable[[Anything, Path, _Within], Condition]] = {
     "threshold": _threshold,
     "rate": _rate,
     "absence": _absence,
@@ -280,6 +326,12 @@ _KINDS: dict[str, Callable[[Anything, Path, int], Condition]] = {
     "not": _not,
     "recently": _recently,
     "count": _count,
+}
+_NOT_OF_SERIES = {
+    "battery": "per: device, as every battery has one level",
+    "completeness": "messages are counted per: device or per: site",
+    "news2": "it is per: person",
+    "count": "devices are counted per: zone, per: building or per: site",
 }
 KINDS = tuple(_KINDS)
 """Every kind of condition."""

@@ -11,6 +11,7 @@ import msgspec
 
 from alerts.model import Subject
 from alerts.rules.model import Per, Rule, Select
+from core.quantities import CATALOGUE
 from devices.registry import Registry
 
 
@@ -94,17 +95,30 @@ def fits(select: Select, device: Placed) -> bool:
     )
 
 
-def subject_of(rule: Rule, device: Placed) -> Subject | None:
-    """Return what an alert of a rule about a device is about; None: it belongs to nothing such."""
+def subject_of(rule: Rule, device: Placed, quantity: str = "") -> Subject | None:
+    """Return what an alert of a rule about a device is about; None: it belongs to nothing such.
+
+    Args:
+        rule: the rule.
+        device: one that it looks at.
+        quantity: of the series; without it there is no subject of a rule per series.
+    """
     if rule.per is Per.DEVICE:
         return Subject(device.site, device=device.device)
+    if rule.per is Per.SERIES:
+        known = quantity in CATALOGUE and matches(rule.select.quantity, quantity)
+        return Subject(device.site, device=device.device, quantity=quantity) if known else None
     if rule.per is Per.SITE:
         return Subject(device.site)
     if rule.per is Per.PERSON:
         return Subject(device.site, person=device.person) if device.person else None
+    return _place_of(rule.per, device)
+
+
+def _place_of(per: Per, device: Placed) -> Subject | None:
     if not device.building and not device.zone:
         return None
-    if rule.per is Per.BUILDING:
+    if per is Per.BUILDING:
         return Subject(device.site, building=device.building)
     return Subject(device.site, building=device.building, zone=device.zone) if device.zone else None
 

@@ -19,6 +19,7 @@ from alerts.rules.model import (
     Rule,
     Threshold,
 )
+from alerts.rules.series import series_of
 from core.access import HEALTH_QUANTITIES
 
 BATTERY = "battery_level"
@@ -71,8 +72,9 @@ def quantities_of_rule(rule: Rule) -> frozenset[str]:
 
 
 def about_health(rule: Rule) -> bool:
-    """Return whether a rule looks at vital signs, or is about persons."""
-    return rule.per is Per.PERSON or not HEALTH_QUANTITIES.isdisjoint(quantities_of_rule(rule))
+    """Return whether a rule looks at vital signs, or may (per series), or is about persons."""
+    looked = quantities_of_rule(rule) | series_of(rule)
+    return rule.per is Per.PERSON or not HEALTH_QUANTITIES.isdisjoint(looked)
 
 
 def limits_of(one: Condition) -> list[Limit]:

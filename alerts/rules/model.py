@@ -16,6 +16,8 @@ from alerts.model import AlarmClass, Severity
 class Per(StrEnum):
     """What one alert of a rule is about."""
 
+    SERIES = "series"
+    """One quantity of one device."""
     DEVICE = "device"
     ZONE = "zone"
     BUILDING = "building"
@@ -39,6 +41,7 @@ class Select(msgspec.Struct, frozen=True):
         zone: patterns of zones.
         device: patterns of device slugs.
         profile: patterns of profile names: the type of device.
+        quantity: patterns of quantities, of a rule per series.
         labels: label name -> patterns of its value.
     """
 
@@ -47,6 +50,7 @@ class Select(msgspec.Struct, frozen=True):
     zone: tuple[str, ...] = ()
     device: tuple[str, ...] = ()
     profile: tuple[str, ...] = ()
+    quantity: tuple[str, ...] = ()
     labels: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
@@ -54,7 +58,7 @@ class Threshold(msgspec.Struct, frozen=True, tag="threshold"):
     """The newest value is beyond a limit.
 
     Attributes:
-        quantity: of which quantity.
+        quantity: of which quantity; "" that of the series (`Per.SERIES`), whose unit then counts.
         above: holds above it, or None.
         below: holds below it, or None.
         margin: once it holds it goes on until the value is back inside by so much (hysteresis).
@@ -75,7 +79,7 @@ class Rate(msgspec.Struct, frozen=True, tag="rate"):
     between the two it cannot be said.
 
     Attributes:
-        quantity: of which quantity.
+        quantity: as in `Threshold`.
         over_ns: how far back.
         above: holds when it rose by more, or None.
         below: holds when it changed by less than this (a negative number: it fell), or None.
@@ -96,7 +100,7 @@ class Absence(msgspec.Struct, frozen=True, tag="absence"):
         after_ns: how long nothing has to come; None: `intervals` times what the device is
             registered with.
         intervals: see `after_ns`.
-        quantity: of this quantity; "" of any.
+        quantity: of this quantity; "" of any, or that of the series.
         device: as in `Threshold`.
     """
 
@@ -117,7 +121,7 @@ class Seasonal(msgspec.Struct, frozen=True, tag="seasonal"):
     """The newest value is far from what is usual at this time of the day or week.
 
     Attributes:
-        quantity: of which quantity.
+        quantity: as in `Threshold`.
         deviations: how many spreads away it may be.
         minimum: it is never far while it is off by no more than this.
         season: after what time the series repeats itself.

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 from core.clock import NS_PER_S
 from core.errors import UnknownQuantityError, UnknownUnitError
 from core.placed_yaml import Segment, hint
+from core.quantities import Quantity
 from core.quantities import quantity as quantity_of
-from core.units import conversion
+from core.units import IDENTITY, Conversion, conversion
 
 Path = tuple[Segment, ...]
 Of = TypeVar("Of")
@@ -25,6 +26,7 @@ _LIMIT = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*(\S.{0,30})?", re.
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%", re.ASCII)
 _LONGEST_NS = 400 * 86_400 * NS_PER_S
 _LONGEST_TEXT = 2000
+_UNITS_SHOWN = 4
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -142,30 +144,49 @@ def known_quantity(value: Any, path: Path) -> str:
     return name
 
 
-def limit(value: Any, path: Path, quantity: str) -> float:
-    """Return a limit in the canonical unit of its quantity."""
-    return _limit(value, path, quantity, difference=False)
+def limit(value: Any, path: Path, *quantities: str) -> float:
+    """Return a limit in the canonical unit of its quantity, or of each of several."""
+    return _limit(value, path, quantities, difference=False)
 
 
-def difference(value: Any, path: Path, quantity: str) -> float:
+def difference(value: Any, path: Path, *quantities: str) -> float:
     """Return a difference of two values in the canonical unit: 9 °F are 5 Cel."""
-    return _limit(value, path, quantity, difference=True)
+    return _limit(value, path, quantities, difference=True)
 
 
-def _limit(value: Any, path: Path, quantity: str, *, difference: bool) -> float:
+def _limit(value: Any, path: Path, quantities: Sequence[str], *, difference: bool) -> float:
+    known = [quantity_of(name) for name in quantities]
     if isinstance(value, bool):
-        if quantity_of(quantity).type == "boolean":
+        if all(one.type == "boolean" for one in known):
             return float(value)
     elif isinstance(value, int | float):
         return float(value)
     elif isinstance(value, str) and (found := _LIMIT.fullmatch(value.strip())):
-        try:
-            way = conversion(quantity, found[2] or quantity_of(quantity).unit)
-        except UnknownUnitError as error:
-            raise RuleProblem(path, error.detail) from None
+        way = _way(found[2], path, known) if found[2] else IDENTITY
         return float(found[1]) * way.scale + (0.0 if difference else way.offset)
-    unit = quantity_of(quantity).unit
-    raise RuleProblem(path, f"a number such as `20 {unit}` is expected, not {_shown(value)}")
+    unit = f" {known[0].unit}" if len({one.unit for one in known}) == 1 else ""
+    raise RuleProblem(path, f"a number such as `20{unit}` is expected, not {_shown(value)}")
+
+
+def _way(unit: str, path: Path, known: Sequence[Quantity]) -> Conversion:
+    """Return how a number with a unit is brought to the one unit of all quantities."""
+    units = sorted({one.unit for one in known})
+    if len(units) > 1:
+        among = f"{', '.join(units[:_UNITS_SHOWN])}{', ...' * (len(units) > _UNITS_SHOWN)}"
+        raise RuleProblem(
+            path,
+            f"the quantities that are selected have not one unit ({among}): write a number alone, "
+            "it is in the canonical unit of each",
+        )
+    try:
+        ways = {conversion(one.name, unit) for one in known}
+    except UnknownUnitError as error:
+        raise RuleProblem(path, error.detail) from None
+    if len(ways) > 1:
+        raise RuleProblem(
+            path, f"{unit} is not converted alike for all that is selected: write it in {units[0]}"
+        )
+    return ways.pop()
 
 
 def minutes(value: Any, path: Path) -> int:

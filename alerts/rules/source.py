@@ -8,6 +8,7 @@ from typing import Any
 
 from alerts.model import AlarmClass, Severity
 from alerts.rules.conditions import condition, holds_kind
+from alerts.rules.inventory import matches
 from alerts.rules.model import (
     Completeness,
     News2,
@@ -29,10 +30,12 @@ from alerts.rules.reading import (
     texts,
     whole,
 )
+from alerts.rules.series import selected
 from core.errors import ConfigurationError, RuleError
 from core.identity import checked_slug
-from core.placed_yaml import PlacedYaml
+from core.placed_yaml import PlacedYaml, hint
 from core.quality import Quality
+from core.quantities import CATALOGUE
 
 _KEYS = (
     "rule", "version", "title", "severity", "class", "select", "per", "when", "for", "clear_for",
@@ -92,20 +95,23 @@ def parse_rule(source: str, *, origin: str) -> Rule:
 
 def _rule(plain: Any) -> Rule:
     said = mapping(plain, (), _KEYS, needed=("rule", "title", "when"))
+    per = one_of(said.get("per", "device"), ("per",), Per)
+    select = _select(said.get("select", {}), per)
+    series = selected(select) if per is Per.SERIES else ()
     rule = Rule(
         name=_slug(said["rule"], ("rule",)),
         title=_title(said["title"]),
         severity=one_of(said.get("severity", "warning"), ("severity",), Severity),
         alarm_class=_alarm_class(said),
-        select=_select(said.get("select", {})),
-        per=one_of(said.get("per", "device"), ("per",), Per),
-        when=condition(said["when"], ("when",)),
+        select=select,
+        per=per,
+        when=condition(said["when"], ("when",), series=series),
         for_ns=duration_ns(said.get("for", "0s"), ("for",)),
         clear_for_ns=duration_ns(said.get("clear_for", "0s"), ("clear_for",)),
         lateness_ns=duration_ns(said.get("lateness", "10m"), ("lateness",)),
         retroactive=one_of(said.get("retroactive", "notify"), ("retroactive",), Retroactive),
         ignore_quality=_quality(said.get("ignore_quality")),
-        overrides=_overrides(said),
+        overrides=_overrides(said, series),
         runbook=text(said["runbook"], ("runbook",)) if "runbook" in said else "",
         version=whole(said.get("version", 1), ("version",), least=1, most=1_000_000),
     )
@@ -148,17 +154,36 @@ def _alarm_class(said: Mapping[str, Any]) -> AlarmClass:
     return AlarmClass.TECHNICAL if technical else AlarmClass.MEASURED
 
 
-def _select(value: Any) -> Select:
+def _select(value: Any, per: Per) -> Select:
     fields = ("site", "building", "zone", "device", "profile")
-    said = mapping(value, ("select",), (*fields, "labels"))
+    said = mapping(value, ("select",), (*fields, "quantity", "labels"))
     labels = said.get("labels", {})
     return Select(
         **{name: texts(said[name], ("select", name)) for name in fields if name in said},
+        quantity=_quantities(said["quantity"], per) if "quantity" in said else (),
         labels={
             name: texts(patterns, ("select", "labels", name))
             for name, patterns in mapping(labels, ("select", "labels"), labels).items()
         },
     )
+
+
+def _quantities(value: Any, per: Per) -> tuple[str, ...]:
+    path = ("select", "quantity")
+    if per is not Per.SERIES:
+        raise RuleProblem(
+            path, f"it is for per: series; per: {per}, the condition says of which quantity it is"
+        )
+    if isinstance(value, str):
+        return (_quantity_pattern(value, path),)
+    return several(value, path, _quantity_pattern)
+
+
+def _quantity_pattern(value: Any, path: Path) -> str:
+    pattern = text(value, path, longest=100)
+    if not any(matches((pattern,), name) for name in CATALOGUE):
+        raise RuleProblem(path, f"no quantity fits {pattern!r}{hint(pattern, CATALOGUE)}")
+    return pattern
 
 
 def _quality(value: Any) -> int:
@@ -174,7 +199,7 @@ def _quality(value: Any) -> int:
     return int(found)
 
 
-def _overrides(said: Mapping[str, Any]) -> tuple[Override, ...]:
+def _overrides(said: Mapping[str, Any], series: tuple[str, ...]) -> tuple[Override, ...]:
     if "overrides" not in said:
         return ()
 
@@ -196,7 +221,7 @@ def _overrides(said: Mapping[str, Any]) -> tuple[Override, ...]:
             changed = _merged(said["when"], one["set"], (*path, "set"))
         at = (*path, "when" if "when" in one else "set")
         return Override(
-            when=condition(changed, at),
+            when=condition(changed, at, series=series),
             author=text(one["author"], (*path, "author"), longest=200),
             reason=text(one["reason"], (*path, "reason")),
             expires_ns=instant_ns(one["expires"], (*path, "expires")),

@@ -67,7 +67,9 @@ def duration_in_words(duration_ns: int, language: Language) -> str:
 
 
 def quantity_in_words(name: str, language: Language) -> str:
-    """Return what a quantity measures."""
+    """Return what a quantity measures; "" is that of the series."""
+    if not name:
+        return "the value" if language == "en" else "la valeur"
     entry = CATALOGUE.get(name)
     if entry is None:
         return name

@@ -148,10 +148,11 @@ def _members(services: Services, alert: AlertRecord, rule: Rule | None) -> list[
         building=alert.building,
         zone=alert.zone,
         device=alert.device,
+        quantity=alert.quantity,
         person=alert.person,
     )
     return [
         one
         for one in inventory_of(services.registry, at_ns=alert.at_ns).devices
-        if fits(rule.select, one) and subject_of(rule, one) == subject
+        if fits(rule.select, one) and subject_of(rule, one, alert.quantity) == subject
     ]

@@ -8,6 +8,7 @@ import msgspec
 
 from alerts.rules.looks_at import limits_of
 from alerts.rules.model import Condition, Rule
+from alerts.rules.series import asked_of
 from alerts.rules.words import Language, duration_in_words, in_words
 from api.alerting.around import (
     around,
@@ -109,7 +110,9 @@ def _condition(rule: Rule | None, alert: AlertRecord) -> tuple[Condition | None,
     if rule is None:
         return None, None
     counted = counted_override(rule, alert)
-    return (rule.when, None) if counted is None else (counted[1].when, counted[0])
+    if counted is None:
+        return asked_of(rule.when, alert.quantity), None
+    return asked_of(counted[1].when, alert.quantity), counted[0]
 
 
 def _told(
@@ -180,7 +183,7 @@ def _overrides(
             number=number,
             device=one.device,
             person=one.person,
-            condition=in_words(one.when, language),
+            condition=in_words(asked_of(one.when, alert.quantity), language),
             author=one.author,
             reason=one.reason,
             expires=in_zone(one.expires_ns, zone),

@@ -59,7 +59,7 @@ class RuleMeaning(Schema):
     title: dict[str, str] = Field(description="Language code -> text.")
     severity: str
     alarm_class: str = Field(alias="class")
-    per: str = Field(description="What one alert is about: `device`, `zone`, ..., `person`.")
+    per: str = Field(description="What one alert is about: `series`, `device`, ..., `person`.")
     condition: Words
     for_: str = Field(alias="for", description="For how long it has to hold before it fires.")
     clear_for: str = Field(description="For how long it may not hold before it is over.")
@@ -196,7 +196,10 @@ class RuleCheck(Schema):
     meaning: RuleMeaning
     devices: int = Field(description="How many devices it would look at, at the caller's sites.")
     examples: list[str] = Field(description="Some of them.")
-    subjects: int = Field(description="How many alerts it could raise at a time.")
+    subjects: int = Field(
+        description="How many alerts it could raise at a time; per series: of the series that are "
+        "there, of the first 2,000 devices."
+    )
     warnings: list[str] = Field(description="What is likely not meant so.")
 
 

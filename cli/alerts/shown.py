@@ -74,9 +74,7 @@ class Thinned:
         unit = CATALOGUE[name].unit
         answer: dict[str, Any] = {
             "zone": zone.key,
-            "series": [
-                {"device": device, "quantity": name, "unit": unit, "points": shown}
-            ],
+            "series": [{"device": device, "quantity": name, "unit": unit, "points": shown}],
         }
         yield from charts(answer, width=width, color=color)
 

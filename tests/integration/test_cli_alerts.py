@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,30 @@ def test_a_recorded_series_shows_when_a_rule_would_have_fired(rule: Path, series
     assert "2026-11-01 01:00:00" in text
     assert "value 32.22 Cel" in text
     assert "alarms ····" in text
+
+
+def test_a_rule_per_series_says_of_which_quantity_it_fires_and_draws_that(
+    rule: Path, tmp_path: Path
+) -> None:
+    rule.write_text(
+        "rule: high\ntitle: {en: High, fr: Haut}\nper: series\n"
+        "select: {quantity: [air_temperature, relative_humidity]}\n"
+        "when: {threshold: {above: 60}}\n"
+    )
+    text = shown(run("check", rule))
+    assert "per series; looks at air_temperature, relative_humidity" in text
+    climate = tmp_path / "climate.csv"
+    rows = (f"2026-11-01T00:{minute:02d}:00Z,20,{40 + minute}\n" for minute in range(30))
+    climate.write_text(f"timestamp,t,h\n{''.join(rows)}")
+    columns = ("--map", "t=air_temperature:Cel", "--map", "h=relative_humidity:%")
+    text = shown(run("backtest", rule, "--csv", climate, *columns, "--zone", "UTC"))
+    assert "60 values of 1 device," in text
+    assert "elgazala/recorded/relative_humidity" in text
+    assert "value 61 %" in text
+    assert "for each of 2" in text
+    assert re.search(r"relative.humidity", text.split("because")[1].split("alarms ·")[0])
+    only = json.loads(shown(run("backtest", rule, "--csv", climate, *columns, "--json")))
+    assert [one["about"] for one in only["alarms"]] == ["elgazala/recorded/relative_humidity"]
 
 
 def test_a_rule_that_judges_nothing_says_so(rule: Path, series: Path) -> None:

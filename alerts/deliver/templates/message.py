@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from alerts.deliver.privacy import WITHHELD, is_scored
-from alerts.deliver.templates.facts import fact_lines, value_text
+from alerts.deliver.templates.facts import fact_lines, quantity_name, value_text
 from alerts.deliver.templates.links import alert_link, plot_link
 from alerts.deliver.templates.naming import (
     channels_of,
@@ -246,6 +246,8 @@ def _places(view: AlertView, language: str) -> Iterator[str]:
     if subject.device:
         key = "line.device" if subject.site else "line.about"  # of the platform: a worker, a rule
         yield say(key, language, name=_named(view.device_name, subject.device))
+    if subject.quantity:
+        yield say("line.quantity", language, name=quantity_name(subject.quantity, language))
     if subject.person:
         yield say("line.person", language, name=subject.person)
     yield say("line.rule", language, name=view.rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alerts.deliver.templates.facts import quantity_name
 from alerts.deliver.templates.words import say
 from alerts.model import AlertView, Notice, Occasion
 
@@ -21,7 +22,10 @@ def where_of(view: AlertView, language: str) -> str:
     if subject.person:
         return subject.person
     if subject.device:
-        return view.device_name or subject.device
+        device = view.device_name or subject.device
+        if not subject.quantity:
+            return device
+        return f"{device}, {quantity_name(subject.quantity, language)}"
     if subject.zone or subject.building:
         return place_of(view, language)
     return view.site_name or subject.site or say("place.platform", language)

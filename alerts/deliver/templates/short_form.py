@@ -83,7 +83,8 @@ def _what(notice: Notice, language: str, wording: Wording) -> str:
 def _where(view: AlertView) -> str:
     subject = view.subject
     narrow = subject.person or subject.device or subject.zone or subject.building
-    return "/".join(part for part in (subject.site, narrow) if part) or "passerelle"
+    parts = (subject.site, narrow, subject.quantity)
+    return "/".join(part for part in parts if part) or "passerelle"
 
 
 def _decided(view: AlertView, language: str) -> str:

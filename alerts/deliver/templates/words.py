@@ -151,6 +151,7 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "line.site": ("Site: {name}", "Site : {name}"),
     "line.place": ("Place: {name}", "Lieu : {name}"),
     "line.device": ("Device: {name}", "Appareil : {name}"),
+    "line.quantity": ("Quantity: {name}", "Grandeur : {name}"),
     "line.person": ("Person: {name}", "Personne : {name}"),
     "line.rule": ("Rule: {name}", "Règle : {name}"),
     "line.value": ("{what}: {value}", "{what} : {value}"),

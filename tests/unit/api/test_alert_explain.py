@@ -84,6 +84,30 @@ def test_the_stored_values_around_are_shown_with_time_unit_and_quality(warm: Wor
     )  # fmt: skip
 
 
+def test_an_alert_of_a_series_is_explained_by_what_was_asked_of_its_quantity(warm: World) -> None:
+    override = (
+        "overrides: [{device: thermo-1, set: {threshold: {above: 27}}, author: n.ba, "
+        "reason: thin walls, expires: 2027-06-30}]"
+    )
+    select = f"select: {{site: {SITE}, quantity: '*_temperature'}}"
+    keep_rule(
+        warm, "each", "per: series", select, override,
+        when="{threshold: {above: 40, margin: 1 K}}", site=None,
+    )  # fmt: skip
+    keep_alert(warm, "b", rule="each", quantity="air_temperature", evidence=(TAKEN,))
+    found = explained(warm, "b")
+    assert found["alert"]["quantity"] == "air_temperature"
+    said = "air temperature above 27 °C, until it is back inside by 1 °C"
+    assert found["rule"]["condition"] == said
+    assert [one["condition"] for one in found["overrides"]] == [said]
+    assert [(one["quantity"], one["kind"], one["value"]) for one in found["limits"]] == [
+        ("air_temperature", "above", 27.0), ("air_temperature", "clear_above", 26.0),
+    ]  # fmt: skip
+    assert [(one["device"], one["quantity"]) for one in found["series"]] == [
+        ("thermo-1", "air_temperature")
+    ]
+
+
 def test_it_looks_on_for_a_while_after_the_end_of_an_alert(warm: World) -> None:
     keep_alert(warm, "b", state="resolved", until_ns=NOW_NS - 60 * MINUTE_NS,
                at_ns=NOW_NS - 70 * MINUTE_NS, since_ns=NOW_NS - 75 * MINUTE_NS)  # fmt: skip

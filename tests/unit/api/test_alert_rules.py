@@ -227,6 +227,33 @@ def test_a_rule_is_looked_at_before_it_is_kept(site: World, engineer: Caller) ->
     assert engineer.get("/v1/alert-rules").json()["rules"] == []
 
 
+def test_a_check_of_a_rule_per_series_counts_the_series_that_are_there(
+    site: World, engineer: Caller
+) -> None:
+    def checked(*patterns: str) -> dict[str, Any]:
+        select = f"select: {{site: {SITE}, quantity: [{', '.join(patterns)}]}}"
+        text = rule_text("r", "per: series", select, when="{absence: {after: 5m}}", site=None)
+        answer = engineer.post("/v1/alert-rules/check", {"source": text})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    unsent = "none of the devices has sent a quantity that is selected yet"
+    assert checked("air_*", "dew_point")["warnings"] == [
+        f"{unsent}: the rule has nothing to be about",
+        "none of the devices has sent dew_point yet",
+    ]
+    for device in ("thermo-1", "bed-1"):
+        site.store_value(device, NOW_NS, 20.0)
+    site.clock.advance(60)
+    found = checked("air_*", "dew_point")
+    assert (found["devices"], found["subjects"]) == (2, 2)
+    assert found["examples"] == ["bed-1", "thermo-1"]
+    assert found["warnings"] == ["none of the devices has sent dew_point yet"]
+    assert found["meaning"]["per"] == "series"
+    assert not found["meaning"]["health"]
+
+
 def test_a_check_warns_of_what_is_likely_not_meant(engineer: Caller) -> None:
     def warnings(*more: str, **how: Any) -> list[str]:
         answer = engineer.post("/v1/alert-rules/check", {"source": rule_text("hot", *more, **how)})

@@ -67,6 +67,22 @@ def test_every_occasion_has_its_words_in_both_languages(
                 assert "None" not in text
 
 
+@pytest.mark.parametrize("wording", [ENGLISH, FRENCH], ids=["en", "fr"])
+@pytest.mark.parametrize("facts", ["absence", "seasonal"])
+def test_an_alert_of_a_series_names_its_quantity(facts: str, wording: Wording) -> None:
+    of = Subject("elgazala", device="elg-env-004", quantity="relative_humidity")
+    made = notice(alerts=(view(subject=of, facts=FACTS[facts], value=None, unit=""),))
+    named = {"en": "Relative humidity", "fr": "Humidité relative"}[wording.languages[0]]
+    message = message_of(made, wording)
+    assert message.subject.endswith(f": Salle serveurs, nord, {named}")
+    assert {"en": "Quantity: ", "fr": "Grandeur\N{NO-BREAK SPACE}: "}[
+        wording.languages[0]
+    ] + named in message.body
+    assert "elgazala/elg-env-004/relative_humidity" in short_of(made, wording)
+    several = message_of(notice(alerts=(*made.alerts, view())), wording)
+    assert named in several.body
+
+
 def test_each_phrase_names_the_same_values_in_both_languages() -> None:
     for key, languages in PHRASES.items():
         english, french = (
