@@ -40,8 +40,10 @@ def test_every_other_command_works_beside_make_run(tmp_path: Path) -> None:
         "PASSERELLE_DATA_DIR": str(tmp_path / ".data"),
         "PASSERELLE_MQTT__URL": f"mqtt://127.0.0.1:{mqtt_port}",
         "PASSERELLE_CONFIG": "/nonexistent",
+        "PASSERELLE_URL": f"http://127.0.0.1:{port}",
     }
-    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    for name in (".venv", "alerts"):
+        (tmp_path / name).symlink_to(ROOT / name)
     log = tmp_path / "run.log"
     with log.open("wb") as sink:
         run = subprocess.Popen(
