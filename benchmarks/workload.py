@@ -24,7 +24,7 @@ CATEGORY = "environment"
 QUANTITIES = ("air_temperature", "relative_humidity", "barometric_pressure")
 """The three values of every message: one point with three fields in the store."""
 _VARIANTS = 97
-HOT_EVERY = 251
+HOT_EVERY = 997
 """Of so many messages of `PASSERELLE_FOUR` one is hot."""
 HOT_DEGREES = 40.0
 """Air temperature of a hot message, degrees Celsius; others have less than 25."""

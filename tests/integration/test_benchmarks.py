@@ -160,10 +160,10 @@ def test_a_limit_that_is_crossed_is_measured_from_its_publication_to_whoever_is_
     servers: Servers,
 ) -> None:
     run = alerts_live.measure(
-        servers, rules=40, devices=30, values_s=200, seconds=12, again_s=8, warm_s=0.5
+        servers, rules=40, devices=30, values_s=800, seconds=12, again_s=8, warm_s=0.5
     )
     assert run.due == run.found > 0
     assert len(run.written_ms) == len(run.hook_ms) == len(run.mqtt_ms) > 0
     assert all(0 < one < another for one, another in zip(run.written_ms, run.hook_ms, strict=True))
     assert run.watched.values > 0
-    assert "found" in alerts_live.markdown(run, run, series=120, values_s=200, machine="here")
+    assert "found" in alerts_live.markdown(run, run, series=120, values_s=800, machine="here")

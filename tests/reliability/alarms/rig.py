@@ -165,6 +165,7 @@ class AlarmRig:
 
     def publish(self, *values: Value) -> None:
         """Publish values; return once the broker has acknowledged them."""
+        self.until(self._client.is_connected, what="the publisher is connected")
         sent = []
         for one in values:
             self._seq += 1

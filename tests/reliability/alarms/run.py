@@ -36,6 +36,7 @@ def run_alarm_faults(
     Raises:
         ServerUnavailableError: a server is not on this machine.
     """
+    directory = directory.absolute()  # the programs work elsewhere
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="alarms-", dir=directory) as place:
         (shared := Path(place) / "influxdb").mkdir()
