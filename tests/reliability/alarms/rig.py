@@ -28,6 +28,7 @@ from devices.seeding import prepare
 from tests.reliability.alarms.truth import COOL, HOT, QUANTITY, Value, alarms
 from tests.reliability.alarms.witness import Witness
 from tests.reliability.fault import BROKER
+from tests.reliability.rig import ended
 from tests.servers.http_proxy import HttpProxy
 from tests.servers.influxdb2 import InfluxDB2
 from tests.servers.mosquitto import new_mosquitto
@@ -198,6 +199,15 @@ class AlarmRig:
     def until(self, condition: Callable[[], object], *, what: str, seconds: float = 60.0) -> None:
         """Wait for something that the fault is about."""
         wait_until(condition, seconds=seconds, what=what, every=0.05)
+
+    def mend(self) -> None:
+        """Take back what a fault that was not brought to its end has left."""
+        self.gate.rule = None
+        self.witness.refusing = 0
+        self.witness.hold.set()
+        self.order("clock", "0")
+        if ended(self.alerts):
+            self.again()
 
     def settle(self, devices: frozenset[str], *, seconds: float) -> None:
         """Wait until every alarm of some devices is found and told, or give up: the row tells."""

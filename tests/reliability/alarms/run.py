@@ -96,4 +96,5 @@ def _run(fault: AlarmFault, scene: Scene, *, seconds: float) -> AlarmOutcome:
     except Exception as error:  # noqa: BLE001 - the other faults are to be run too
         where = traceback.extract_tb(error.__traceback__)[-1]
         scene.problems.append(f"{type(error).__name__} at {where.name}: {error}")
+        scene.rig.mend()
     return judge(fault, scene, recovered_s=time.monotonic() - began_s)
