@@ -132,6 +132,7 @@ def keep_alerting(registry: Registry, now_ns: int) -> None:
     )
 
 
+@pytest.mark.timeout(900)  # every route, 25 requests each
 def test_every_route_answers_as_documented_whatever_it_is_sent(
     served: tuple[str, str],
 ) -> None:
