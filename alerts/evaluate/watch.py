@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.conditions.build import absences
 from alerts.conditions.node import Entry, Node
 from alerts.evaluate.phases import Episode, Phases
 from alerts.model import EVIDENCE, State, Subject, Verdict
@@ -203,8 +204,10 @@ class Watch:
             self._know(last)
         self._start_ns = kept.from_ns
         self._states[:] = [(kept.from_ns, kept.state)]
+        # values that are given again find again what fired since, but not what silence showed
+        by_silence = any(absences(phases.node))
         for told in self._told:
-            told.before = told.at_ns <= kept.from_ns
+            told.before = by_silence or told.at_ns <= kept.from_ns
         self._fold(list(kept.entries))
         self._told_state = State.CLEAR
         self._episodes_told = -1
@@ -316,7 +319,8 @@ class Watch:
         state = phases.state
         if self._mute:
             return []
-        if not again and state is self._told_state and len(phases.episodes) == self._episodes_told:
+        same = state is self._told_state and len(phases.episodes) == self._episodes_told
+        if same and not again and not (self._told and self._owes()):
             return []
         found = list(self._of_episodes(seen_ns=seen_ns, again=again))
         before = self._told_state
@@ -329,6 +333,10 @@ class Watch:
         self._forget()
         self._episodes_told = len(phases.episodes)
         return found
+
+    def _owes(self) -> bool:
+        """Return whether somebody else told of an alert that may be over without another change."""
+        return any(told.before and told.until_ns is None for told in self._told)
 
     def _of_episodes(self, *, seen_ns: int, again: bool) -> Iterator[Verdict]:
         known, left = self._matched()

@@ -194,6 +194,27 @@ def test_a_deadman_that_fires_goes_on_over_a_time_in_which_nobody_listened() -> 
     assert told.alerts[subject, ns(300)] == ns(5700)
 
 
+@pytest.mark.parametrize("back_s", [5100, 5299, 5301])
+def test_a_deadman_that_fires_ends_when_the_device_is_heard_however_soon_after_the_restart(
+    back_s: int,
+) -> None:
+    tested = rule("{absence: {after: 5m}}", LATE)
+    told = Listener()
+    judged = engine(tested, devices=DEVICES[:1])
+    subject = Subject("elgazala", device="d")
+    told.hear(judged.take([value(0, 20)], seen_ns=ns(0)).verdicts)
+    told.hear(judged.tick(ns(1000), seen_ns=ns(1000)).verdicts)
+    other, _ = again(tested, save(judged, again_ns=ns(1000) - AGAIN_NS), told)
+    other.take([value(0, 20)], seen_ns=ns(5000), again=True)
+    other.listen(ns(5000))
+    told.hear(other.speak({"rule": 0}, seen_ns=ns(5000)).verdicts)
+    told.hear(other.tick(ns(back_s - 1), seen_ns=ns(back_s)).verdicts)
+    told.hear(other.repeat_unsure(seen_ns=ns(back_s)).verdicts)
+    assert told.alerts[subject, ns(300)] is None
+    told.hear(other.take([value(back_s, 20)], seen_ns=ns(back_s)).verdicts)
+    assert told.alerts[subject, ns(300)] == ns(back_s)
+
+
 def test_a_checkpoint_of_another_form_is_not_read() -> None:
     blob = save(engine(rule(HOT)), again_ns=0)
     with pytest.raises(CheckpointError, match="another form"):
