@@ -73,6 +73,20 @@ def test_what_ends_with_its_cause_is_never_told(site: Scene) -> None:
     assert site.told() == [f"one firing site-silent/{SITE}", f"one resolved site-silent/{SITE}"]
 
 
+def test_a_silent_device_explains_the_silence_of_its_series_which_explains_nothing(
+    site: Scene,
+) -> None:
+    series = Subject(SITE, device="near", quantity="air_temperature")
+    other = Subject(SITE, device="near", quantity="relative_humidity")
+    site.say(fires("silent", subject=series), fires("patient-silent", subject=other))
+    assert explained(site) == {}
+    site.say(fires("patient-silent", "near", at=5))
+    [whole] = [one for one in site.alerts() if not one.quantity]
+    assert {one.quantity: one.cause for one in site.alerts()} == {
+        "": "", "air_temperature": whole.id, "relative_humidity": whole.id,
+    }  # fmt: skip
+
+
 def test_a_dead_gateway_explains_what_speaks_through_it_step_by_step(site: Scene) -> None:
     site.say(fires("silent", "far"), fires("silent", "near"), fires("silent", "other"))
     assert explained(site) == {"silent/far": "silent/near"}
