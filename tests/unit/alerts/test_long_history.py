@@ -26,7 +26,9 @@ def test_a_portion_longer_than_lateness_tells_every_alarm_in_it() -> None:
     ]
 
 
-@pytest.mark.parametrize("more", [(), ("for: 90s",), ("clear_for: 4m",), ("for: 2m", "clear_for: 3m")])
+@pytest.mark.parametrize(
+    "more", [(), ("for: 90s",), ("clear_for: 4m",), ("for: 2m", "clear_for: 3m")]
+)
 @given(seed=st.integers(0, 2**32), portion=st.integers(1, 60))
 def test_late_values_over_a_long_time_come_to_the_same_alarms_as_the_right_order(
     more: tuple[str, ...], seed: int, portion: int
