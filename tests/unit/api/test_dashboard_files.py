@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -33,7 +33,7 @@ PAGE = (FOLDER / "index.html").read_text()
 LOCALES: dict[str, dict[str, str]] = {
     code: json.loads((FOLDER / "locales" / f"{code}.json").read_text()) for code in ("en", "fr")
 }
-FAMILIES = {
+FAMILIES: Mapping[str, Collection[str]] = {
     "reason": {reason.value for reason in Reason},
     "quality": {(flag.name or "").lower() for flag in Quality if flag},
     "circuit": {state.value for state in CircuitState},
