@@ -51,7 +51,7 @@ GOAL_MS = 1000.0
 SERIES = 4
 """Series of each device."""
 _ZONES = 500
-_WARM_S = 5.0
+_WARM_S = 15.0  # what cannot be said before there are some values is written meanwhile
 _READY_S = 300.0
 _AGAIN_S = 20.0
 _SAMPLE_S = 0.5
@@ -318,20 +318,31 @@ def _watch(alerting: Alerting, *, seconds: float) -> Watched:
     """Look at the process for a while, twice a second."""
     began_s, cpu_s = time.perf_counter(), cpu_seconds(alerting.child.pid)
     values = alerting.metric("passerelle_alerts_values_total")
+    count, total_s, fast = _detected(alerting)
     waited = 0.0
     stopping = threading.Event()
     while (left_s := began_s + seconds - time.perf_counter()) > 0:
         stopping.wait(min(left_s, _SAMPLE_S))
         waited = max(waited, alerting.metric("passerelle_alerts_stream_waiting_bytes"))
     taken_s = time.perf_counter() - began_s
-    detected = alerting.metric(f"{_DETECTION}_count") or float("nan")
+    after, after_s, after_fast = _detected(alerting)
+    detected = after - count or float("nan")
     return Watched(
         cores=(cpu_seconds(alerting.child.pid) - cpu_s) / taken_s,
         rss_mib=alerting.rss_mib(),
         waited_mib=waited / 1024**2,
         values=(alerting.metric("passerelle_alerts_values_total") - values) / taken_s,
-        detected_ms=alerting.metric(f"{_DETECTION}_sum") * 1000 / detected,
-        detected_at_once=alerting.metric(f"{_DETECTION}_bucket", label='le="1.0"') / detected,
+        detected_ms=(after_s - total_s) * 1000 / detected,
+        detected_at_once=(after_fast - fast) / detected,
+    )
+
+
+def _detected(alerting: Alerting) -> tuple[float, float, float]:
+    """Return how often verdicts were written, the time until then, and how often within 1 s."""
+    return (
+        alerting.metric(f"{_DETECTION}_count"),
+        alerting.metric(f"{_DETECTION}_sum"),
+        alerting.metric(f"{_DETECTION}_bucket", label='le="1.0"'),
     )
 
 
