@@ -40,7 +40,7 @@ from benchmarks.stack import Servers, running_servers
 from benchmarks.workload import HOT_EVERY, PASSERELLE_FOUR, SITE, Workload, is_hot
 from core.clock import NS_PER_S
 from devices.registry import Registry
-from devices.registry.alert_records import AlertRecord
+from devices.registry.alert_records import AlertRecord, AlertState
 from devices.registry.alerts import AlertFilter
 from tests.servers.availability import ServerUnavailableError
 from tests.servers.ports import free_port
@@ -58,6 +58,7 @@ _SAMPLE_S = 0.5
 _PAGE = 1000
 _NS_PER_MS = 1_000_000
 _DETECTION = "passerelle_alerts_detection_seconds"
+_FOUND = AlertFilter(states=(AlertState.FIRING.value, AlertState.RESOLVED.value))
 _DISK = Path(__file__).parents[1] / ".cache"
 _TOPIC = "passerelle/v1/{site}/alerts"
 _POLICY = f"""\
@@ -404,7 +405,7 @@ def _found(
 def _alerts(registry: Registry) -> list[AlertRecord]:
     found: list[AlertRecord] = []
     after = None
-    while page := registry.alerts.list(AlertFilter(), limit=_PAGE, after=after):
+    while page := registry.alerts.list(_FOUND, limit=_PAGE, after=after):
         found += page
         after = (page[-1].opened_ns, page[-1].id)
     return found
