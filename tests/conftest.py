@@ -10,4 +10,5 @@ pytest_plugins = [
     "tests.servers.fixtures",
     "tests.servers.leaks",
     "tests.support.bulk_fixtures",
+    "tests.support.migrated",
 ]

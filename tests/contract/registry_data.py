@@ -32,11 +32,18 @@ HOSTILE = [
 """Names that both databases keep, character by character."""
 
 
-def new_address(request: pytest.FixtureRequest, directory: Path) -> str:
-    """Return the address of an empty database of the kind that the test is run with."""
+def new_address(request: pytest.FixtureRequest, directory: Path, *, empty: bool = False) -> str:
+    """Return the address of a new database of the kind that the test is run with.
+
+    Args:
+        request: of the test.
+        directory: of the test.
+        empty: it has no tables; else it may have them already, with nothing in them.
+    """
     if request.param == "sqlite":
         return f"sqlite:///{directory / 'kept' / 'here' / 'registry.db'}"
-    make: Callable[[], str] = request.getfixturevalue("postgres_database")
+    name = "postgres_database" if empty else "postgres_registry"
+    make: Callable[[], str] = request.getfixturevalue(name)
     return make()
 
 

@@ -40,7 +40,7 @@ registry.close()
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_address(request, tmp_path)
+    return new_address(request, tmp_path, empty=True)
 
 
 @pytest.fixture

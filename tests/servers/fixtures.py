@@ -27,7 +27,7 @@ _MARKERS = {
     "influxdb": {"influxdb2", "influxdb2_bucket", "influxdb2_server"},
     "influxdb1": {"influxdb1", "influxdb1_database", "influxdb1_server"},
     "oidc": {"oidc", "oidc_factory"},
-    "postgres": {"postgres", "postgres_database", "postgres_server"},
+    "postgres": {"postgres", "postgres_database", "postgres_registry", "postgres_server"},
 }
 
 

@@ -45,19 +45,26 @@ class Postgres:
 
     url: str
 
-    def create_database(self) -> str:
-        """Create an empty database; return its SQLAlchemy address (psycopg 3)."""
+    def create_database(self, *, template: str | None = None) -> str:
+        """Create a database; return its SQLAlchemy address (psycopg 3).
+
+        Args:
+            template: address of a database to copy, which nobody uses now; None: it is empty.
+        """
         name = f"test_{uuid.uuid4().hex}"
+        origin = "template0" if template is None else _name(template)
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                    sql.Identifier(name), sql.Identifier(origin)
+                )
             )
         parts = urlsplit(self.url)
         return urlunsplit(("postgresql+psycopg", parts.netloc, f"/{name}", parts.query, ""))
 
     def drop_database(self, database_url: str) -> None:
         """Drop a database that `create_database` made, with the connections that use it."""
-        name = urlsplit(database_url).path.lstrip("/")
+        name = _name(database_url)
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
@@ -131,6 +138,10 @@ def given_postgres() -> Postgres | None:
     """Return the server that the environment names, if it names one."""
     url = os.environ.get(URL_VARIABLE)
     return Postgres(url=url.replace("postgresql+psycopg://", "postgresql://", 1)) if url else None
+
+
+def _name(database_url: str) -> str:
+    return urlsplit(database_url).path.lstrip("/")
 
 
 def _newest(root: Path) -> Path | None:
