@@ -25,6 +25,8 @@ from alerts.model import EVIDENCE, State, Subject, Verdict
 from alerts.rules.model import Rule
 from core.reading import Reading
 
+MISSING_FACT = "missing"
+"""Name of the fact that says which inputs are missing."""
 _STATES = 4
 _UNSURE = (State.PENDING, State.INCOMPLETE)
 _instant = itemgetter(0)
@@ -79,8 +81,8 @@ class Watch:
 
     __slots__ = (
         "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_mute", "_new",
-        "_start_ns", "_states", "_tail", "_told", "_told_state", "phases",
-        "queued_ns", "rule", "subject",
+        "_start_ns", "_states", "_tail", "_told", "_told_state",
+        "_unsure_told", "phases", "queued_ns", "rule", "subject",
     )  # fmt: skip
 
     def __init__(
@@ -104,6 +106,7 @@ class Watch:
         self._tail: list[Entry] = []
         self._told: list[Told] = list(told)
         self._told_state = State.CLEAR
+        self._unsure_told = False
         self._episodes_told = -1 if self._told else 0
         self._mute = mute
         self._begin(node)
@@ -323,12 +326,8 @@ class Watch:
         if same and not again and not (self._told and self._owes()):
             return []
         found = list(self._of_episodes(seen_ns=seen_ns, again=again))
-        before = self._told_state
-        if state is not before and (state in _UNSURE or (before in _UNSURE and not found)):
-            pending_ns = phases.pending_ns
-            at_ns = phases.at_ns if pending_ns is None else pending_ns
-            facts = dict(phases.node.facts(phases.at_ns))
-            found.append(self._verdict(state, at_ns, seen_ns=seen_ns, facts=facts))
+        if state is not self._told_state:
+            found += self._of_unsure(state, known=bool(found), seen_ns=seen_ns)
         self._told_state = state
         self._forget()
         self._episodes_told = len(phases.episodes)
@@ -337,6 +336,30 @@ class Watch:
     def _owes(self) -> bool:
         """Return whether somebody else told of an alert that may be over without another change."""
         return any(told.before and told.until_ns is None for told in self._told)
+
+    def _of_unsure(self, state: State, *, known: bool, seen_ns: int) -> Iterator[Verdict]:
+        """Say that it is pending, or which inputs are missing, or that this is over.
+
+        That there are too few values yet to say anything is nobody's concern.
+
+        Args:
+            state: what is said now.
+            known: an alert is told of already.
+            seen_ns: the platform's time.
+        """
+        phases = self.phases
+        facts: dict[str, str | float] = {}
+        if state in _UNSURE:
+            facts = dict(phases.node.facts(phases.at_ns))
+            if state is State.INCOMPLETE and MISSING_FACT not in facts:
+                return
+        elif known or not self._unsure_told:
+            self._unsure_told = False
+            return
+        self._unsure_told = state in _UNSURE
+        pending_ns = phases.pending_ns
+        at_ns = phases.at_ns if pending_ns is None else pending_ns
+        yield self._verdict(state, at_ns, seen_ns=seen_ns, facts=facts)
 
     def _of_episodes(self, *, seen_ns: int, again: bool) -> Iterator[Verdict]:
         known, left = self._matched()

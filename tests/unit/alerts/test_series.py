@@ -122,7 +122,7 @@ def test_a_rate_is_of_each_series() -> None:
     tested = engine(rule("{rate: {over: 2m, above: 5}}", PER, CLIMATE))
     tested.take(both(0), seen_ns=ns(0))
     found = tested.take([value(90, 30), value(90, 21, quantity=HUMIDITY)], seen_ns=ns(90))
-    assert said(found.verdicts) == [(TEMPERATURE, "firing", 90), (HUMIDITY, "clear", 90)]
+    assert said(found.verdicts) == [(TEMPERATURE, "firing", 90)]
 
 
 def test_what_is_usual_is_that_of_each_series() -> None:
