@@ -1,7 +1,7 @@
 """How soon is somebody told that a value crossed a limit, on a large platform at work?
 
-`make benchmark-alerts-live` runs Mosquitto, InfluxDB, a worker and `python -m alerts` as
-programs of their own, with 5,000 rules over 20,000 series (5,000 devices in 500 zones), and
+`make benchmark-alerts-live` runs Mosquitto, InfluxDB, PostgreSQL (as a site has it; `--sqlite`: a
+file instead), a worker and `python -m alerts` as programs of their own, with 5,000 rules over 20,000 series (5,000 devices in 500 zones), and
 publishes 5,000 values a second in an open loop, four a message, for a minute. One message in 997
 crosses a limit. A message's instant is when it was due, so what is sent late counts. It prints the
 latency from there to the alert in the registry and to who is told (a webhook and a client of the
@@ -44,6 +44,7 @@ from devices.registry.alert_records import AlertRecord, AlertState
 from devices.registry.alerts import AlertFilter
 from tests.servers.availability import ServerUnavailableError
 from tests.servers.ports import free_port
+from tests.servers.postgres import Postgres, new_postgres
 from tests.servers.waiting import wait_until
 from tests.support.receivers import HookReceiver
 
@@ -246,6 +247,7 @@ def measure(
     seconds: float,
     again_s: float,
     warm_s: float = _WARM_S,
+    postgres: Postgres | None = None,
 ) -> Run:
     """Run the load; return what was seen.
 
@@ -257,13 +259,20 @@ def measure(
         seconds: how long it is watched.
         again_s: for how much longer the load goes on after the process was killed.
         warm_s: for how long it goes on before it is watched.
+        postgres: where the registry is; None: a SQLite file.
     """
     if not devices % HOT_EVERY:
         raise ValueError(f"{devices} devices: the same ones would be hot again and again")
     zones = min(_ZONES, max(1, devices // 10))
     with ExitStack() as stack:
         contender = Passerelle()
-        stage = _stage(servers, name=f"rules-{rules}", devices=devices, zones=zones)
+        stage = _stage(
+            servers,
+            name=f"rules-{rules}",
+            devices=devices,
+            zones=zones,
+            registry_url="" if postgres is None else postgres.create_database(),
+        )
         for client_id in contender.client_ids(stage):
             stack.callback(mqtt.forget_session, port=stage.broker_port, client_id=client_id)
         (worker,) = start_worker(servers, stage, contender, stack)
@@ -347,7 +356,7 @@ def _detected(alerting: Alerting) -> tuple[float, float, float]:
     )
 
 
-def _stage(servers: Servers, *, name: str, devices: int, zones: int) -> Stage:
+def _stage(servers: Servers, *, name: str, devices: int, zones: int, registry_url: str) -> Stage:
     directory = servers.directory / name
     directory.mkdir()
     registered = [
@@ -356,7 +365,14 @@ def _stage(servers: Servers, *, name: str, devices: int, zones: int) -> Stage:
         )
         for number, one in enumerate(Workload(PASSERELLE_FOUR, devices).devices())
     ]
-    return Stage(name, directory, servers.broker.port, servers.bucket(), tuple(registered))
+    return Stage(
+        name=name,
+        directory=directory,
+        broker_port=servers.broker.port,
+        bucket=servers.bucket(),
+        devices=tuple(registered),
+        registry_url=registry_url,
+    )
 
 
 def _put(registry: Registry, rules: Sequence[tuple[str, str]]) -> None:
@@ -500,6 +516,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=5000.0, help="values a second")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--again", type=float, default=_AGAIN_S, help="load after SIGKILL, seconds")
+    parser.add_argument(
+        "--sqlite", action="store_true", help="the registry in a SQLite file, not in PostgreSQL"
+    )
     parser.add_argument("--directory", type=Path, default=_DISK, help="on a disk, for all files")
     chosen = parser.parse_args(arguments)
     chosen.directory.mkdir(parents=True, exist_ok=True)
@@ -508,9 +527,17 @@ def main(arguments: list[str] | None = None) -> int:
     }  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="alerts-", dir=chosen.directory) as directory:
         try:
-            with running_servers(Path(directory)) as servers:
-                idle = measure(servers, rules=0, again_s=1.0, **load)
-                run = measure(servers, rules=chosen.rules, again_s=chosen.again, **load)
+            with ExitStack() as stack:
+                servers = stack.enter_context(running_servers(Path(directory)))
+                postgres = None
+                if not chosen.sqlite:
+                    server = stack.enter_context(new_postgres(durable=True))
+                    server.start()
+                    postgres = server.access
+                idle = measure(servers, rules=0, again_s=1.0, postgres=postgres, **load)
+                run = measure(
+                    servers, rules=chosen.rules, again_s=chosen.again, postgres=postgres, **load
+                )
         except ServerUnavailableError as error:
             sys.stderr.write(f"NOT MEASURED: {error}\n")
             return 2

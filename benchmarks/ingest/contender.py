@@ -21,6 +21,7 @@ class Stage(msgspec.Struct, frozen=True):
         broker_port: of Mosquitto on 127.0.0.1.
         bucket: empty.
         devices: those that will publish.
+        registry_url: of an empty database for the registry; "": a file in the directory.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Stage(msgspec.Struct, frozen=True):
     broker_port: int
     bucket: Bucket
     devices: tuple[Device, ...]
+    registry_url: str = ""
 
 
 class Contender(Protocol):

@@ -90,6 +90,7 @@ class Passerelle:
             "PASSERELLE_DATA_DIR": str(stage.directory),
             "PASSERELLE_MQTT__URL": f"mqtt://127.0.0.1:{stage.broker_port}",
             **{f"PASSERELLE_STORE__{name.upper()}": v for name, v in self._place(stage).items()},
+            **({"PASSERELLE_REGISTRY__URL": stage.registry_url} if stage.registry_url else {}),
             **self._settings,
         }
 
@@ -143,7 +144,7 @@ class Passerelle:
 
 def open_registry(stage: Stage) -> Registry:
     """Open the registry of a run; the caller closes it."""
-    url = load_settings(data_dir=stage.directory).registry_url
+    url = stage.registry_url or load_settings(data_dir=stage.directory).registry_url
     return Registry.open(url, clock=SystemClock())
 
 

@@ -94,8 +94,11 @@ class PostgresServer(Server):
 
 
 @contextmanager
-def new_postgres() -> Iterator[PostgresServer]:
+def new_postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
     """Make a cluster, not started, in a directory of its own; remove both at the end.
+
+    Args:
+        durable: it waits for the disk, as one that is used does (not in a container).
 
     The directory is not one of pytest's: root's tests run the server as another user, who may not
     enter those.
@@ -124,7 +127,10 @@ def new_postgres() -> Iterator[PostgresServer]:
         if user is not None:
             shutil.chown(directory, user)
         server = PostgresServer(
-            runner=_cluster(origin.resolve().parent, directory, port=port, user=user), port=port
+            runner=_cluster(
+                origin.resolve().parent, directory, port=port, user=user, durable=durable
+            ),
+            port=port,
         )
         try:
             yield server
@@ -177,7 +183,9 @@ def _container(image: Image, port: int) -> Runner:
     )
 
 
-def _cluster(programs: Path, directory: Path, *, port: int, user: str | None) -> Runner:
+def _cluster(
+    programs: Path, directory: Path, *, port: int, user: str | None, durable: bool
+) -> Runner:
     data = directory / "data"
     password_file = directory / "password"
     password_file.write_text(_PASSWORD)
@@ -203,7 +211,8 @@ def _cluster(programs: Path, directory: Path, *, port: int, user: str | None) ->
         "listen_addresses": "127.0.0.1",
         "port": str(port),
         "unix_socket_directories": "",
-        "fsync": "off",  # these data outlive a killed process, and need not outlive the machine
+        # these data outlive a killed process, and need not outlive the machine
+        "fsync": "on" if durable else "off",
         "max_connections": "200",
     }
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
