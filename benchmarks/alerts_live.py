@@ -1,12 +1,13 @@
 """How soon is somebody told that a value crossed a limit, on a large platform at work?
 
 `make benchmark-alerts-live` runs Mosquitto, InfluxDB, PostgreSQL (as a site has it; `--sqlite`: a
-file instead), a worker and `python -m alerts` as programs of their own, with 5,000 rules over 20,000 series (5,000 devices in 500 zones), and
-publishes 5,000 values a second in an open loop, four a message, for a minute. One message in 997
-crosses a limit. A message's instant is when it was due, so what is sent late counts. It prints the
-latency from there to the alert in the registry and to who is told (a webhook and a client of the
-broker), what waits to be judged, the CPU and the memory of the process that judges, and how long it
-takes to judge again after SIGKILL at that load. The baseline is the same load without a rule.
+file instead), a worker and `python -m alerts` as programs of their own, with 5,000 rules over
+20,000 series (5,000 devices in 500 zones), and publishes 5,000 values a second in an open loop,
+four a message, for a minute. One message in 997 crosses a limit. A message's instant is when it was
+due, so what is sent late counts. It prints the latency from there to the alert in the registry and
+to who is told (a webhook and a client of the broker), what waits to be judged, the CPU and the
+memory of the process that judges, and how long it takes to judge again after SIGKILL at that load.
+The baseline is the same load without a rule.
 """
 
 from __future__ import annotations
