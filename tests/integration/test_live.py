@@ -566,8 +566,9 @@ def test_questions_are_heard_one_at_a_time_and_not_too_often(
     with place.socket(key=place.key) as socket:
         for _ in range(20):
             socket.send(json.dumps({"want": {"site": "elgazala"}}))
-        for _ in range(2):
-            assert json.loads(socket.recv(timeout=10))["type"] == "hello"
+        hellos = 0
+        while hellos < 2:  # values that were on their way may come between
+            hellos += json.loads(socket.recv(timeout=10))["type"] == "hello"
 
     def gone() -> bool:
         place.worker.offer(lines(point("elgazala", 1)))
