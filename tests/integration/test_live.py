@@ -555,6 +555,7 @@ def test_questions_are_heard_one_at_a_time_and_not_too_often(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "QUESTION_S", 3600.0)
+    monkeypatch.setattr(readers, "RENEW_S", 3600.0)  # whoever looks on for long is asked anew too
     asked: list[Looking] = []
     shown = Looking.shown
 
