@@ -19,7 +19,6 @@ class PlatformState:
     def __init__(self, lifecycle: Lifecycle) -> None:
         self._lifecycle = lifecycle
         self._said: dict[str, Mapping[str, str | float]] = {}
-        self._known = False
 
     def say(
         self, kind: str, subject: str, *, active: bool, facts: Mapping[str, str | float]

@@ -20,7 +20,6 @@ from alerts.live.plan import Plan, plan_of
 from alerts.live.platform_state import UNUSABLE, PlatformState
 from alerts.live.presence import Presence
 from alerts.model import State, Verdict
-from alerts.rules.inventory import Inventory
 from alerts.rules.model import Rule
 from core.clock import NS_PER_S, Clock
 from core.logs import Outage, logger
@@ -100,12 +99,6 @@ class Turn:
     def rules(self) -> Sequence[Rule]:
         """The rules that are judged."""
         return () if self._judging.plan is None else self._judging.plan.rules
-
-    @property
-    def inventory(self) -> Inventory:
-        """The devices that are looked at."""
-        plan = self._judging.plan
-        return Inventory((), {}) if plan is None else plan.inventory
 
     @property
     def speaking(self) -> bool:
