@@ -129,6 +129,13 @@ class StoreSettings(_Section):
         description="How requests to InfluxDB are compressed; auto: gzip, but not to this machine.",
     )
     batch_points: int = Field(5000, ge=1, description="Points in one write, at most.")
+    pace_s: float = Field(
+        0.05,
+        ge=0,
+        le=10,
+        description="From the beginning of a write to that of the next one, at least, seconds; "
+        "not while more than a write holds is waiting.",
+    )
 
 
 class SinkSettings(StoreSettings):

@@ -36,7 +36,7 @@ from ingest.session import BrokerSession, waits
 from ingest.wake import Waker
 
 _TICK_S = 1.0
-_GATHER_S = 0.002
+_GATHER_S = 0.005
 _GATHER_BELOW_BYTES = 32_768
 _PULSES = 3
 _GOODBYE_S = 2.0

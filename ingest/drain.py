@@ -60,6 +60,8 @@ class Drain:
         clock: the time.
         metrics: `drain_*`.
         batch_points: points in one write, at most.
+        pace_s: from the beginning of a write to that of the next one, at least, seconds; not while
+            more than a write holds is waiting. Each write is a request and a transaction.
         sink: its name.
         bound: how far it may fall behind; None: as far as the spool holds.
         stream: name of what is written, for a writer of spans.
@@ -74,6 +76,7 @@ class Drain:
         clock: Clock,
         metrics: Metrics,
         batch_points: int,
+        pace_s: float = 0.0,
         sink: str = STORE_SINK,
         bound: Bound | None = None,
         stream: str = "",
@@ -83,6 +86,7 @@ class Drain:
         self._clock = clock
         self._metrics = metrics
         self._batch_points = batch_points
+        self._pace_s = pace_s
         self._sink = sink
         self._bound = bound
         self._pass = checkpoint
@@ -195,8 +199,11 @@ class Drain:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._news.clear()
+            began_s = self._clock.monotonic_s()
             if not self.drain_once():
                 self._news.wait(_IDLE_S)
+            elif self._spool.waiting_points(self._sink) < self._batch_points:
+                self._stopping.wait(began_s + self._pace_s - self._clock.monotonic_s())
 
     def _pause(self, seconds: float) -> bool:
         """Wait; False, at once, when the worker ends or the sink falls behind its bound."""

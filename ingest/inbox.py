@@ -35,6 +35,7 @@ class Inbox:
         self._bytes = 0
         self._unfinished = 0
         self._closed = False
+        self._wanted_messages = self._wanted_bytes = 0
         self._changed = threading.Condition()
 
     @property
@@ -63,8 +64,17 @@ class Inbox:
             self._messages += len(arrivals)
             self._bytes += size
             self._unfinished += len(arrivals)
-            self._changed.notify_all()
+            if self._enough:  # who waits for more is not woken at each delivery
+                self._changed.notify_all()
             return True
+
+    @property
+    def _enough(self) -> bool:
+        return (
+            self._messages >= self._wanted_messages
+            or self._bytes >= self._wanted_bytes
+            or self._full
+        )
 
     @property
     def _full(self) -> bool:
@@ -84,16 +94,19 @@ class Inbox:
         size = 0
         with self._changed:
             if not self._waiting and not self._closed:
+                self._wanted_messages, self._wanted_bytes = 1, 1
                 self._changed.wait(first_s)
-            deadline_s = self._waiting[0][2] + fill_s if self._waiting else 0.0
-            while len(taken) < limit and size < limit_bytes:
-                if self._waiting:
-                    size += self._move(taken, limit)
-                    continue
+            if not self._waiting:
+                return taken
+            deadline_s = self._waiting[0][2] + fill_s
+            self._wanted_messages, self._wanted_bytes = limit, limit_bytes
+            while not self._enough and not self._closed:
                 left_s = deadline_s - self._clock.monotonic_s()
-                if not taken or left_s <= 0 or self._closed:
+                if left_s <= 0:
                     break
                 self._changed.wait(left_s)
+            while self._waiting and len(taken) < limit and size < limit_bytes:
+                size += self._move(taken, limit)
             self._changed.notify_all()
         return taken
 

@@ -175,6 +175,10 @@ class Spool:
         """Messages that wait for the store."""
         return self._pending
 
+    def waiting_points(self, sink: str) -> int:
+        """Return how many points wait for a sink."""
+        return self._waiting[sink][1]
+
     def commit(
         self,
         *,

@@ -156,6 +156,7 @@ class Worker:
             clock=clock,
             metrics=metrics,
             batch_points=settings.store.batch_points,
+            pace_s=settings.store.pace_s,
             checkpoint=checkpoint,
         )
         writers = self._own_sinks if sinks is None else sinks
@@ -166,6 +167,7 @@ class Worker:
                 clock=clock,
                 metrics=metrics,
                 batch_points=sink.batch_points,
+                pace_s=sink.pace_s,
                 sink=sink.name,
                 bound=Bound(bytes=sink.max_lag_bytes, hold=sink.when_behind == "hold"),
                 stream=f"{ingest.worker}-{self._spool.identity:016x}",

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
 from api.live.ring import Event, Ring
+from api.live.shown import Shown
+from api.live.told import NS_PER_MS, Told
 from core.clock import Clock
 from core.errors import ConfigurationError
 from core.logs import Outage, logger
@@ -31,6 +35,7 @@ RESTARTED = "restarted"
 TOO_LONG_AGO = "too_long_ago"
 """It is not kept for so long."""
 _STREAMS = 10_000
+_WRITTEN = 32
 _TOPIC = f"{TOPIC}/+"
 
 
@@ -56,7 +61,8 @@ class Hub:
         self._bad = Outage(self._log, "live_frames")
         self._ring = Ring(keep_s=settings.keep_s, keep_bytes=settings.keep_mb * 1_000_000)
         self._numbers: dict[int, int] = {}
-        self._arrived: asyncio.Event | None = None
+        self._waiting: set[asyncio.Future[bool]] = set()
+        self._written: OrderedDict[tuple[int, int, object], Told] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: mqtt.Client | None = None
         self._mqtt = mqtt_settings
@@ -76,7 +82,6 @@ class Hub:
     def start(self) -> None:
         """Listen, now or as soon as the broker answers. Called on the event loop."""
         self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Event()
         self.stopping = False
         if not self.settings.enabled:
             return
@@ -112,15 +117,42 @@ class Hub:
         """Wait for an event after a number; return whether there is one, or the end."""
         if self.stopping or self._ring.newest > number:
             return True
-        if self._arrived is None:
-            await asyncio.sleep(timeout_s)
-            return False
+        # A hundred readers wait anew at every batch: a future and a timer cost a third of what
+        # asyncio's event and its timeout do.
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(timeout_s, _end_with, waiting, False)  # noqa: FBT003 - of a call
+        self._waiting.add(waiting)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._arrived.wait()
-        except TimeoutError:
-            return False
-        return True
+            return await waiting
+        finally:
+            timer.cancel()
+            self._waiting.discard(waiting)
+
+    def points(self, events: Sequence[Event], shown: Shown) -> Told | None:
+        """Return the points of some events as a reader is told them; None where it gets none.
+
+        Readers that ask for the same and have read as far are told the same object.
+
+        Args:
+            events: in order.
+            shown: what the reader gets.
+        """
+        key = (events[0].number, events[-1].number, shown.key)
+        told = self._written.get(key)
+        if told is None:
+            texts = [text[1:-1] for event in events if (text := shown.text(event))]
+            last = events[-1]
+            body = b'{"points":[' + b",".join(texts) + b"]}" if texts else b""
+            told = Told("points", self.id_of(last.number, last.told_ns), body)
+            self._written[key] = told
+            if len(self._written) > _WRITTEN:
+                self._written.popitem(last=False)
+        return told if told.body else None
+
+    def id_of(self, number: int, told_ns: int) -> str:
+        """Return the identifier of an event: where a reader goes on after it."""
+        return f"{self.epoch}-{number}-{told_ns // NS_PER_MS}"
 
     def take(self, payload: bytes) -> None:
         """Take a frame. On the event loop."""
@@ -154,9 +186,9 @@ class Hub:
         self._wake()
 
     def _wake(self) -> None:
-        if self._arrived is not None:
-            self._arrived.set()
-            self._arrived = asyncio.Event()
+        waiting, self._waiting = self._waiting, set()
+        for one in waiting:
+            _end_with(one, True)  # noqa: FBT003 - of a call
 
     def _called(self, payload: bytes) -> None:
         loop = self._loop
@@ -183,3 +215,8 @@ class Hub:
     ) -> None:
         if code.is_failure:
             self._outage.down(f"the connection to the broker was lost: {code}")
+
+
+def _end_with(waiting: asyncio.Future[bool], what: bool) -> None:  # noqa: FBT001 - of a call
+    if not waiting.done():
+        waiting.set_result(what)

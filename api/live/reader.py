@@ -11,6 +11,7 @@ import msgspec
 from api.live.hub import RESTARTED, SLOW, TOO_LONG_AGO, Hub
 from api.live.ring import Event
 from api.live.shown import Shown
+from api.live.told import NS_PER_MS, Told
 from api.times import LATEST_NS, in_zone
 from core.clock import Clock
 
@@ -19,22 +20,7 @@ BEAT_S = 15.0
 RENEW_S = 20.0
 """How often it is asked whether a reader may still read, seconds."""
 _AT_ONCE = 200
-_NS_PER_MS = 1_000_000
 _ID = re.compile(r"([0-9a-f]{12})-(\d{1,18})-(\d{1,16})", re.ASCII)
-
-
-class Told(msgspec.Struct, frozen=True):
-    """Something to tell.
-
-    Attributes:
-        kind: `hello`, `points`, `missed`, `end`; `beat`: that the stream is there.
-        id: where to go on after it, or "".
-        body: a JSON object.
-    """
-
-    kind: str
-    id: str = ""
-    body: bytes = b"{}"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -54,7 +40,7 @@ class Place(msgspec.Struct, frozen=True):
 def place_of(text: str) -> Place | None:
     """Return the place that an event's identifier is, or None when it is none."""
     found = _ID.fullmatch(text)
-    if found is None or (told_ns := int(found[3]) * _NS_PER_MS) > LATEST_NS:
+    if found is None or (told_ns := int(found[3]) * NS_PER_MS) > LATEST_NS:
         return None
     return Place(found[1], int(found[2]), told_ns)
 
@@ -99,7 +85,7 @@ class Reader:
         wanted = self._shown.wanted
         return Told(
             "hello",
-            self._id(self._number, self._clock.now_ns()),
+            self._hub.id_of(self._number, self._clock.now_ns()),
             msgspec.json.encode(
                 {
                     "zone": wanted.zone.key,
@@ -173,18 +159,14 @@ class Reader:
         lost = events[0].number - self._number - 1
         if lost:
             found.append(self._missed(SLOW, since_ns=None, batches=lost))
-        texts: list[bytes] = []
         for event in events:
             if event.missed:
                 batches = event.facts.get("batches")
                 number = batches if isinstance(batches, int) else None
                 found.append(self._missed(event.missed, since_ns=None, batches=number))
-            elif text := self._shown.text(event):
-                texts.append(text[1:-1])
         self._number = events[-1].number
-        if texts:
-            place = self._id(self._number, events[-1].told_ns)
-            found.append(Told("points", place, b'{"points":[' + b",".join(texts) + b"]}"))
+        if (points := self._hub.points(events, self._shown)) is not None:
+            found.append(points)
         return found
 
     def _missed(self, reason: str, *, since_ns: int | None, batches: int | None = None) -> Told:
@@ -196,6 +178,3 @@ class Reader:
             "batches": batches,
         }
         return Told("missed", "", msgspec.json.encode(facts))
-
-    def _id(self, number: int, told_ns: int) -> str:
-        return f"{self._hub.epoch}-{number}-{told_ns // _NS_PER_MS}"

@@ -64,16 +64,20 @@ class Shown:
         wanted: what is asked for.
         visible: what may be seen.
         rights: equal for readers of whom `visible` says the same.
+
+    Attributes:
+        wanted: as above.
+        key: equal for those who get the same texts.
     """
 
     def __init__(self, wanted: Wanted, *, visible: Visible, rights: object) -> None:
         self.wanted = wanted
         self._visible = visible
-        self._key = _Asked((wanted, wanted.zone.key, rights))
+        self.key: object = _Asked((wanted, wanted.zone.key, rights))
 
     def text(self, event: Event) -> bytes:
         """Return the points of an event as a JSON array; empty where it has none for the reader."""
-        return event.text(self._key, lambda: self._written(event))
+        return event.text(self.key, lambda: self._written(event))
 
     def _written(self, event: Event) -> bytes:
         rows = [row for point in event.points if (row := self._row(point)) is not None]

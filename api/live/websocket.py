@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from api.access.errors import ForbiddenError
 from api.live.asking import Question
 from api.live.looking import Looking, NotLetInError
-from api.live.reader import Reader, Told, place_of
+from api.live.reader import Reader, place_of
 from api.problems import PROBLEMS
 from api.services import Services
 from core.errors import PasserelleError
@@ -134,7 +134,7 @@ class _Conversation:
 
     async def _tell(self, reader: Reader) -> None:
         async for one in reader.told():
-            await self._socket.send_text(_text(one))
+            await self._socket.send_text(one.text)
             if one.kind == "end":
                 reason = msgspec.json.decode(one.body)["reason"]
                 code = {"stopping": GOING_AWAY, "refused": NO_KEY}.get(reason, DONE)
@@ -147,7 +147,7 @@ class _Conversation:
                 raise _Closing(BAD_MESSAGE, "send what you want: a message with want")
             looking.question = message.want
             reader.show(await self._let(looking.shown))
-            await self._socket.send_text(_text(reader.hello()))
+            await self._socket.send_text(reader.hello().text)
             await asyncio.sleep(QUESTION_S)
 
     async def _first(self) -> _Message:
@@ -188,10 +188,3 @@ class _Conversation:
             return _decoder.decode(text)
         except (msgspec.MsgspecError, KeyError) as error:
             raise _Closing(BAD_MESSAGE, f"that is no message of this stream: {error}") from None
-
-
-def _text(one: Told) -> str:
-    head = msgspec.json.encode({"type": one.kind, "id": one.id or None})
-    body = one.body[1:]
-    joint = b"" if body == b"}" else b","
-    return (head[:-1] + joint + body).decode()

@@ -17,7 +17,7 @@ from api.documentation import answers
 from api.live.asking import Question, shown_to, sight_of
 from api.live.errors import LiveBusyError
 from api.live.looking import Looking
-from api.live.reader import Place, Reader, Told, place_of
+from api.live.reader import Place, Reader, place_of
 from api.parameters import SiteFilter
 from api.problems import InvalidParameterError
 from api.selection import DevicesParameter, QuantitiesParameter
@@ -179,14 +179,7 @@ async def _events(services: Services, reader: Reader) -> AsyncIterator[bytes]:
     try:
         yield b"retry: %d\n" % RETRY_MS
         async for one in reader.told():
-            yield _event(one)
+            yield one.event
     finally:
         hub.readers -= 1
         hub.metrics.readers.labels("sse").dec()
-
-
-def _event(one: Told) -> bytes:
-    if one.kind == "beat":
-        return b": beat\n\n"
-    place = b"" if not one.id else b"id: %b\n" % one.id.encode()
-    return b"%bevent: %b\ndata: %b\n\n" % (place, one.kind.encode(), one.body)

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, or_, select
+from sqlalchemy import Connection, and_, delete, func, literal_column, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.clock import NS_PER_S, Clock
 from core.reading import DeviceKey, Reading
 from devices.registry.database import Database
-from devices.registry.rows import upsert
+from devices.registry.rows import insert_or, upsert
 from devices.registry.tables import kept_state, late_devices, latest_values, marked_hours
 
 LATEST_FILLED = "latest_filled"
@@ -26,7 +26,6 @@ LATEST_FILLED = "latest_filled"
 ROLLED_FROM = "rolled_from"
 """Noted number: from which hour on roll-ups are kept, seconds since the epoch."""
 _DEVICES = 200
-_ROWS = 1000
 _ORDER = ("site", "device", "quantity")
 
 
@@ -108,19 +107,9 @@ class KeptRepository:
             for one in sorted(set(marks))
         ]
         with self._database.write() as connection:
-            postgres = connection.dialect.name == "postgresql"
-            insert: Any = postgresql.insert if postgres else sqlite.insert
             if rows:
                 turn = _counted(connection, _TURN)
                 rows = [row | {"turn": turn} for row in rows]
-            latest = insert(latest_values)
-            latest = latest.on_conflict_do_update(
-                index_elements=list(_ORDER),
-                set_={
-                    name: latest.excluded[name] for name in ("time_ns", "value", "quality", "turn")
-                },
-                where=latest.excluded.time_ns >= latest_values.c.time_ns,
-            )
             if late := self._over(marked):
                 turn = _counted(connection, _LATE_TURN)
                 upsert(
@@ -128,13 +117,8 @@ class KeptRepository:
                     late_devices,
                     [{"site": site, "device": device, "turn": turn} for site, device in late],
                 )
-            mark = insert(marked_hours).on_conflict_do_update(
-                index_elements=["site", "device", "category", "hour"],
-                set_={"version": marked_hours.c.version + 1},
-            )
-            for statement, some in ((latest, rows), (mark, marked)):
-                for start in range(0, len(some), _ROWS):
-                    connection.execute(statement, some[start : start + _ROWS])
+            insert_or(connection, latest_values, rows, _newer)
+            insert_or(connection, marked_hours, marked, _again)
 
     def late(self, *, after_turn: int) -> Late:
         """Return which devices had values stored in hours that were over, after a turn."""
@@ -286,6 +270,23 @@ class KeptRepository:
         """Note a number."""
         with self._database.write() as connection:
             upsert(connection, kept_state, [{"name": name, "value": value}])
+
+
+def _newer(statement: Any) -> Any:
+    """Replace a value, unless it is newer."""
+    return statement.on_conflict_do_update(
+        index_elements=list(_ORDER),
+        set_={name: statement.excluded[name] for name in ("time_ns", "value", "quality", "turn")},
+        where=statement.excluded.time_ns >= latest_values.c.time_ns,
+    )
+
+
+def _again(statement: Any) -> Any:
+    """Mark an hour once more."""
+    return statement.on_conflict_do_update(
+        index_elements=["site", "device", "category", "hour"],
+        set_={"version": marked_hours.c.version + literal_column("1")},
+    )
 
 
 def _counted(connection: Connection, name: str) -> int:

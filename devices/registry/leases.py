@@ -68,7 +68,7 @@ def check_held(connection: Connection, name: str, *, holder: str) -> None:
     Raises:
         LeaseLostError: somebody else holds it, or nobody does.
     """
-    query = select(leases.c.holder).where(leases.c.name == name).with_for_update()
+    query = select(leases.c.holder).where(leases.c.name == name).with_for_update(read=True)
     found = connection.execute(query).scalar()
     if found != holder:
         raise LeaseLostError(

@@ -181,8 +181,11 @@ class NoticeRepository:
             LeaseLostError: another process delivers notices by now.
         """
         columns = alert_notices.c
-        with self._database.change() as connection:
+        with self._database.write() as connection:
             _fence(connection, holder)
+            # Locked first and read afterwards: who waited for the lock sees what the other did.
+            mine = select(columns.id).where(columns.id == notice)
+            connection.execute(mine.with_for_update())
             row = connection.execute(
                 select(columns.state, columns.attempts, _under_way()).where(columns.id == notice)
             ).first()
@@ -225,7 +228,7 @@ class NoticeRepository:
         """
         told = clipped(detail, _LONGEST_TOLD)
         notice, columns = attempt.notice, alert_attempts.c
-        with self._database.change() as connection:
+        with self._database.write() as connection:
             _fence(connection, holder)
             changed = connection.execute(
                 update(alert_attempts)
@@ -259,7 +262,7 @@ class NoticeRepository:
             LeaseLostError: another process delivers notices by now.
         """
         columns = alert_notices.c
-        with self._database.change() as connection:
+        with self._database.write() as connection:
             _fence(connection, holder)
             return connection.execute(
                 update(alert_notices)
@@ -277,7 +280,7 @@ class NoticeRepository:
             LeaseLostError: another process delivers notices by now.
         """
         columns = alert_notices.c
-        with self._database.change() as connection:
+        with self._database.write() as connection:
             _fence(connection, holder)
             return connection.execute(
                 update(alert_notices)

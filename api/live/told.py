@@ -1,0 +1,41 @@
+"""What readers of the live stream are told, written out once for all of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+
+NS_PER_MS = 1_000_000
+"""Nanoseconds in a millisecond: identifiers of events carry milliseconds."""
+
+
+class Told:
+    """Something to tell.
+
+    Args:
+        kind: `hello`, `points`, `missed`, `end`; `beat`: that the stream is there.
+        id: where to go on after it, or "".
+        body: a JSON object.
+    """
+
+    def __init__(self, kind: str, id: str = "", body: bytes = b"{}") -> None:  # noqa: A002 - of SSE
+        self.kind = kind
+        self.id = id
+        self.body = body
+
+    @cached_property
+    def event(self) -> bytes:
+        """As a server-sent event."""
+        if self.kind == "beat":
+            return b": beat\n\n"
+        place = b"" if not self.id else b"id: %b\n" % self.id.encode()
+        return b"%bevent: %b\ndata: %b\n\n" % (place, self.kind.encode(), self.body)
+
+    @cached_property
+    def text(self) -> str:
+        """As a message of a WebSocket."""
+        head = msgspec.json.encode({"type": self.kind, "id": self.id or None})
+        body = self.body[1:]
+        joint = b"" if body == b"}" else b","
+        return (head[:-1] + joint + body).decode()
