@@ -5,20 +5,19 @@ Several may run: one judges, the others wait for it to end.
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
 
 from alerts.live.service import AlertService
 from core.clock import Clock, SystemClock
 from core.collector import freeze_startup
-from core.errors import ConfigurationError, PasserelleError
-from core.logs import Outage, configure_logging, logger
+from core.logs import Outage, logger
 from core.metrics import Metrics
-from core.settings import Settings, load_settings
+from core.program import run_program
+from core.settings import Settings
 from core.status_server import StatusServer
+from core.turns import take_short_turns
 from core.waiting import until_it_answers
 from devices.registry import Registry, RegistryUnavailableError
 from storage.factory import open_store
@@ -65,6 +64,7 @@ def run(
             status = _status(settings, metrics, service)
             service.start()
             freeze_startup()
+            take_short_turns()
             stopping.wait()
             service.stop()
             if status is not None:
@@ -92,31 +92,7 @@ def _status(settings: Settings, metrics: Metrics, service: AlertService) -> Stat
 
 def main() -> int:
     """Run with the settings of the environment; return the exit code."""
-    stopping = threading.Event()
-    crashed = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    def crash(args: threading.ExceptHookArgs) -> None:
-        _log.error("thread_died", thread=args.thread and args.thread.name, exc_info=args.exc_value)
-        crashed.set()
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    threading.excepthook = crash
-    try:
-        settings = load_settings()
-        configure_logging(settings.logging)
-        run(settings, stopping=stopping)
-    except ConfigurationError as error:
-        sys.stderr.write(f"passerelle: {error.detail}\n")
-        return 2
-    except PasserelleError as error:
-        sys.stderr.write(f"passerelle: {error.detail}\n")
-        return 1
-    return 1 if crashed.is_set() else 0
+    return run_program("alerts", lambda settings, stopping: run(settings, stopping=stopping))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from threading import Event
 
@@ -10,10 +9,11 @@ from api.app import create_app
 from api.server import ApiServer
 from core.clock import SystemClock
 from core.collector import freeze_startup
-from core.errors import ConfigurationError, StoreUnavailableError
-from core.logs import Outage, configure_logging, logger
+from core.errors import StoreUnavailableError
+from core.logs import Outage, logger
 from core.metrics import Metrics
-from core.settings import load_settings
+from core.program import run_program
+from core.settings import Settings
 from core.turns import take_short_turns
 from core.waiting import until_it_answers
 from devices.registry import Registry
@@ -24,21 +24,11 @@ _AWAY = (RegistryUnavailableError, StoreUnavailableError)
 
 
 def main() -> int:
-    """Run the API; return the exit status."""
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        _serve(stop)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error.detail}\n")
-        return 2
-    return 0
+    """Run the API; return the exit code."""
+    return run_program("api", _serve)
 
 
-def _serve(stop: Event) -> None:
-    settings = load_settings()
-    configure_logging(settings.logging)
+def _serve(settings: Settings, stop: Event) -> None:
     log = logger("api")
     clock = SystemClock()
     registry = Registry.open(settings.registry_url, clock=clock)

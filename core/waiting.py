@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from core.errors import PasserelleError
 from core.logs import Outage
 
+_T = TypeVar("_T")
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 10.0
 
 
-def until_it_answers(
-    ask: Callable[[], None],
+def answer_of(
+    ask: Callable[[], _T],
     *,
     away: tuple[type[PasserelleError], ...],
     outage: Outage,
     stopping: threading.Event,
-) -> bool:
-    """Ask until it answers, with back-off; return False when told to stop first.
+) -> _T | None:
+    """Ask until it answers, with back-off; return the answer, or None when told to stop first.
 
     Args:
         ask: raises one of `away` while what is asked is away.
@@ -30,12 +32,28 @@ def until_it_answers(
     wait_s = FIRST_WAIT_S
     while not stopping.is_set():
         try:
-            ask()
+            answer = ask()
         except away as error:
             outage.down(error.detail)
             stopping.wait(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         else:
             outage.up()
-            return True
-    return False
+            return answer
+    return None
+
+
+def until_it_answers(
+    ask: Callable[[], None],
+    *,
+    away: tuple[type[PasserelleError], ...],
+    outage: Outage,
+    stopping: threading.Event,
+) -> bool:
+    """Ask as `answer_of` does what has no answer; return False when told to stop first."""
+
+    def asked() -> bool:
+        ask()
+        return True
+
+    return answer_of(asked, away=away, outage=outage, stopping=stopping) is not None

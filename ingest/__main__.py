@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
-from types import FrameType
 
 from core.clock import Clock, SystemClock
 from core.collector import freeze_startup
-from core.errors import ConfigurationError, PasserelleError
-from core.logs import configure_logging, logger
+from core.errors import PasserelleError
+from core.logs import Outage, logger
 from core.metrics import Metrics
-from core.settings import Settings, load_settings
+from core.program import run_program
+from core.settings import Settings
 from core.status_server import StatusServer
 from core.turns import take_short_turns
+from core.waiting import answer_of
 from devices.registry import Registry
 from ingest.checkpoint import Pass, pass_by
-from ingest.worker import Worker, first_snapshot, wait_for
+from ingest.worker import Worker, first_snapshot
 from storage.factory import open_store
 
 _log = logger("ingest")
@@ -46,7 +46,12 @@ def run(
     registry = Registry.open(settings.registry_url, clock=clock)
     try:
         snapshot = first_snapshot(registry, settings, stopping=stopping)
-        store = wait_for("store", lambda: open_store(settings), stopping=stopping)
+        store = answer_of(
+            lambda: open_store(settings),
+            away=(PasserelleError,),
+            outage=Outage(_log, "store"),
+            stopping=stopping,
+        )
         if snapshot is None or store is None:
             return
         worker = Worker(
@@ -92,31 +97,7 @@ def _status(settings: Settings, metrics: Metrics, worker: Worker) -> StatusServe
 
 def main() -> int:
     """Run a worker with the settings of the environment; return the exit code."""
-    stopping = threading.Event()
-    crashed = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    def crash(args: threading.ExceptHookArgs) -> None:
-        _log.error("thread_died", thread=args.thread and args.thread.name, exc_info=args.exc_value)
-        crashed.set()
-        stopping.set()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    threading.excepthook = crash
-    try:
-        settings = load_settings()
-        configure_logging(settings.logging)
-        run(settings, stopping=stopping)
-    except ConfigurationError as error:
-        sys.stderr.write(f"passerelle: {error.detail}\n")
-        return 2
-    except PasserelleError as error:
-        sys.stderr.write(f"passerelle: {error.detail}\n")
-        return 1
-    return 1 if crashed.is_set() else 0
+    return run_program("ingest", lambda settings, stopping: run(settings, stopping=stopping))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from core.logs import Outage, logger
 from core.metrics import Metrics
 from core.settings import Settings
 from core.sinks import SINKS_FACT, STORED_UNTIL_FACT, SinkReport
+from core.waiting import answer_of
 from devices.decoder import Limits
 from devices.registry import Registry
 from devices.seeding import prepare
@@ -37,7 +38,6 @@ from storage.factory import open_sinks, store_id
 from storage.ports import PointWriter
 
 _log = logger("ingest.worker")
-_T = TypeVar("_T")
 _POLL_S = 0.05
 
 
@@ -48,33 +48,6 @@ def limits_of(settings: Settings) -> Limits:
         max_depth=settings.ingest.max_depth,
         max_readings=settings.ingest.max_readings,
     )
-
-
-def wait_for(
-    what: str, attempt: Callable[[], _T], *, stopping: threading.Event, wait_s: float = 1.0
-) -> _T | None:
-    """Call `attempt` until it works; say once that it does not, and once that it does.
-
-    Args:
-        what: the thing waited for, as an event prefix.
-        attempt: raises PasserelleError while the thing is away.
-        stopping: set to give up.
-        wait_s: time between attempts, seconds.
-
-    Returns:
-        What `attempt` returned, or None when told to stop.
-    """
-    outage = Outage(_log, what)
-    while not stopping.is_set():
-        try:
-            value = attempt()
-        except PasserelleError as error:
-            outage.down(error.detail)
-            stopping.wait(wait_s)
-        else:
-            outage.up()
-            return value
-    return None
 
 
 class Worker:
@@ -369,4 +342,5 @@ def first_snapshot(
         prepare(registry, settings)
         return take_snapshot(registry, limits=limits_of(settings))
 
-    return wait_for("registry", attempt, stopping=stopping)
+    outage = Outage(_log, "registry")
+    return answer_of(attempt, away=(PasserelleError,), outage=outage, stopping=stopping)

@@ -52,6 +52,32 @@ def test_only_a_later_value_or_one_of_the_same_instant_replaces_the_newest(
     assert value(10, 1.5) in registry.kept.latest().values
 
 
+@pytest.mark.parametrize(
+    "number", [5e-324, -1.7976931348623157e308, 0.1 + 0.2, 2.0**53 + 2], ids=str
+)
+def test_a_newest_value_is_kept_to_the_last_digit(registry: Registry, number: float) -> None:
+    registry.kept.tell([value(2**63 - 1, number)], [])
+    [found] = registry.kept.latest().values
+    assert (found.time_ns, repr(found.value)) == (2**63 - 1, repr(number))
+
+
+@pytest.mark.parametrize("name", ["'; DROP TABLE x", 'a"b\\c', "%(a)s %s", "é 😀 \u2028", "null"])
+def test_names_are_text_whatever_is_in_them(registry: Registry, name: str) -> None:
+    told = [Reading(name, name, "dew_point", n, 1.0, 4) for n in (1, 2)]
+    registry.kept.tell(told, [Mark(name, name, "environment", HOUR)])
+    assert registry.kept.latest().values == [told[1]]
+    assert registry.kept.marks(before_hour=HOUR + 1, limit=9) == [
+        Mark(name, name, "environment", HOUR, version=1)
+    ]
+
+
+def test_more_rows_than_one_statement_takes_are_all_kept(registry: Registry) -> None:
+    told = [Reading("elgazala", f"d{n}", "dew_point", n, float(n), 4) for n in range(2500)]
+    registry.kept.tell(told, [mark(device=f"d{n}") for n in range(2500)])
+    assert sorted(registry.kept.latest().values, key=lambda one: one.time_ns) == told
+    assert registry.kept.marked() == 2500
+
+
 def test_what_was_told_after_a_turn_is_told_apart(registry: Registry) -> None:
     registry.kept.tell([value(10, 1.0)], [])
     before = registry.kept.latest()

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import json
 from zoneinfo import ZoneInfo
 
+from api.live.hub import Hub
 from api.live.reader import place_of
 from api.live.ring import Ring
 from api.live.shown import Shown, Wanted
+from core.clock import SystemClock
+from core.metrics import Metrics
 from core.reading import Point
+from core.settings import LiveSettings, MqttSettings
+from core.stream import Frame, encode
+from storage.line_protocol import lines_of
 
 
 def points(count: int) -> list[Point]:
@@ -79,6 +86,30 @@ def test_readers_who_ask_for_the_same_share_a_text_and_texts_are_bounded() -> No
         shown(f"reader-{place}").text(event)
     assert event.texts.bytes <= 20_000
     assert {shown("one").text(event)} == texts
+
+
+def test_readers_who_ask_for_the_same_are_told_the_same_object_and_others_are_not() -> None:
+    hub = Hub(
+        mqtt_settings=MqttSettings(), settings=LiveSettings(), clock=SystemClock(),
+        metrics=Metrics(),
+    )  # fmt: skip
+
+    def shown(*sites: str) -> Shown:
+        wanted = Wanted(sites=frozenset(sites))
+        return Shown(wanted, visible=lambda _, __: True, rights=("same",))
+
+    for number in (1, 2):
+        hub.take(encode(Frame(7, number, number * 10**6, lines_of(points(number)))))
+    events = hub.after(0, most=9)
+    told = hub.points(events, shown("elgazala"))
+    assert told is not None
+    assert hub.points(events, shown("elgazala")) is told
+    assert hub.points(events[1:], shown("elgazala")) is not told
+    assert hub.points(events, shown("diamniadio")) is None
+    assert told.id == hub.id_of(2, 2 * 10**6)
+    assert len(json.loads(told.body)["points"]) == 3
+    assert json.loads(told.text) == {"type": "points", "id": told.id} | json.loads(told.body)
+    assert told.event == b"id: %b\nevent: points\ndata: %b\n\n" % (told.id.encode(), told.body)
 
 
 def test_an_identifier_is_a_place_or_nothing() -> None:

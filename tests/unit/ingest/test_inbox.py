@@ -91,6 +91,41 @@ def test_what_was_taken_is_unfinished_until_it_is_done() -> None:
     wait_until(lambda: box.unfinished == 0, seconds=1, what="done")
 
 
+def test_who_takes_gets_all_that_came_within_the_time_to_fill() -> None:
+    box = inbox()
+    taken: list[list[Arrival]] = []
+    taker = threading.Thread(
+        target=lambda: taken.append(
+            box.take(limit=1000, limit_bytes=1 << 20, first_s=5.0, fill_s=0.3)
+        )
+    )
+    taker.start()
+    for place in range(5):
+        box.put(arrivals(1, first=place))
+    taker.join(timeout=5)
+    assert [[one.received_ns for one in some] for some in taken] == [[0, 1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("enough", ["messages", "bytes", "full", "closed"])
+def test_who_takes_does_not_wait_longer_once_there_is_enough(enough: str) -> None:
+    box = inbox(max_messages=3) if enough == "full" else inbox()
+    limit = 3 if enough == "messages" else 1000
+    limit_bytes = 300 if enough == "bytes" else 1 << 20
+    taken: list[list[Arrival]] = []
+    taker = threading.Thread(
+        target=lambda: taken.append(
+            box.take(limit=limit, limit_bytes=limit_bytes, first_s=60.0, fill_s=60.0)
+        )
+    )
+    taker.start()
+    for place in range(3):
+        box.put(arrivals(100, first=place))
+    if enough == "closed":
+        box.close()
+    taker.join(timeout=10)
+    assert [[one.received_ns for one in some] for some in taken] == [[0, 1, 2]]
+
+
 @given(
     deliveries=st.lists(st.lists(st.integers(0, 500), min_size=1, max_size=20), max_size=20),
     limit=st.integers(1, 15),

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.clock import NS_PER_S, ManualClock
+from core.clock import NS_PER_S, Clock, ManualClock, SystemClock
 from core.errors import ConfigurationError, StoreUnavailableError
 from core.metrics import Metrics
 from core.reading import DeviceKey, Point
@@ -21,6 +21,7 @@ from ingest.spool import STORE_SINK, Spool
 from ingest.spooled import SpooledMessage, pack
 from storage.backends.memory import MemoryStore
 from storage.ports import Page, PointWriter, Position, Rejected, Retry, Selection, Span, Written
+from tests.servers.waiting import wait_until
 
 NOW = 1_790_000_000 * NS_PER_S
 ACCOUNT = Account("elgazala", "thermo-1", 1_790_000_000 // 3600 * 3600)
@@ -68,7 +69,13 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 def drain(
-    spool: Spool, writer: PointWriter, clock: ManualClock, *, sink: str = "copy", bound: int = 10**9
+    spool: Spool,
+    writer: PointWriter,
+    clock: Clock,
+    *,
+    sink: str = "copy",
+    bound: int = 10**9,
+    pace_s: float = 0.0,
 ) -> Drain:
     return Drain(
         spool=spool,
@@ -76,6 +83,7 @@ def drain(
         clock=clock,
         metrics=Metrics(),
         batch_points=50,
+        pace_s=pace_s,
         sink=sink,
         bound=None if sink == STORE_SINK else Bound(bytes=bound, hold=False),
         stream="worker-1-0000000000000001",
@@ -395,3 +403,48 @@ def test_a_spool_that_cannot_note_a_gap_passes_over_nothing(tmp_path: Path, spoo
     locked.close()
     assert spool.gaps("copy") == []
     assert spool.lag("copy").messages == 3
+
+
+class Counting(MemoryStore):
+    """A store that notes how many points came with each write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[int] = []
+
+    def write(self, points: Sequence[Point]) -> Written | Retry:
+        self.writes.append(len(points))
+        return super().write(points)
+
+
+def test_little_is_gathered_and_what_fills_a_write_is_not_held_up(spool: Spool) -> None:
+    paced, at_once = Counting(), Counting()
+    slow = drain(spool, paced, SystemClock(), sink=STORE_SINK, pace_s=3600.0)
+    quick = drain(spool, at_once, SystemClock(), pace_s=0.0)
+    a_batch = 2 * len(DEVICES)
+    commit(spool, 0)
+    for one in (slow, quick):
+        one.start()
+    try:
+        wait_until(
+            lambda: paced.writes == at_once.writes == [a_batch], seconds=10, what="the first"
+        )
+        for number in range(1, 4):
+            commit(spool, number)
+            quick.wake()
+            slow.wake()
+        wait_until(lambda: sum(at_once.writes) == 4 * a_batch, seconds=10, what="all, unpaced")
+        assert paced.writes == [a_batch]
+    finally:
+        for one in (slow, quick):
+            one.stop()
+    for number in range(4, 4 + 400 // a_batch):
+        commit(spool, number)
+    full = drain(spool, paced, SystemClock(), sink=STORE_SINK, pace_s=3600.0)
+    full.start()
+    try:
+        wait_until(
+            lambda: spool.waiting_points(STORE_SINK) < 50, seconds=10, what="what fills writes"
+        )
+    finally:
+        full.stop()
