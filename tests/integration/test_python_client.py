@@ -278,8 +278,43 @@ def test_windows_have_gaps_as_gaps(ask: Call) -> None:
         "windows", "15min", devices="elgazala-1", quantities="air_temperature", fill="none"
     )
     assert not filled.empty
-    with pytest.raises(passerelle.PasserelleClientError, match="one aggregate"):
-        ask("windows", "1h", devices="elgazala-1", aggregate="min,max")
+    assert "filled" in filled
+
+
+def test_windows_have_several_aggregates_and_gaps_are_filled_so_far(ask: Call) -> None:
+    frame = ask(
+        "windows", "15min", devices="elgazala-1", quantities="air_temperature",
+        aggregate=["min", "max", "mean"], fill="linear", fill_limit=1, quality="good",
+    )  # fmt: skip
+    assert {"min", "max", "mean", "count", "filled"} <= set(frame.columns)
+    assert "value" not in frame
+    there = frame.dropna(subset=["min", "max"])
+    assert (there["min"] <= there["max"]).all()
+    assert frame["min"].isna().sum() >= 5
+    assert frame.attrs["aggregates"] == ["min", "max", "mean"]
+
+
+def test_windows_are_of_groups_of_devices(ask: Call) -> None:
+    frame = ask(
+        "windows", "1h", devices=["elgazala-1", "diamniadio-1"], quantities="air_temperature",
+        group_by=["site", "quantity"],
+    )  # fmt: skip
+    assert set(frame["site"]) == {"elgazala", "diamniadio"}
+    assert (frame["devices"] == 1).all()
+    assert "device" not in frame
+    assert frame["value"].notna().any()
+
+
+def test_a_plot_has_the_whole_range_in_few_values(ask: Call) -> None:
+    frame = ask(
+        "plot", 50, devices="elgazala-1", quantities="air_temperature", start="-25h",
+        downsample="m4",
+    )  # fmt: skip
+    assert 0 < len(frame) <= 50
+    whole = ask("readings", devices="elgazala-1", quantities="air_temperature", start="-25h")
+    assert frame["value"].max() == whole["value"].max()
+    [of] = frame.attrs["of"]
+    assert (of["device"], of["of"]) == ("elgazala-1", len(whole))
 
 
 def test_values_are_joined_with_the_nearest_of_others(ask: Call) -> None:

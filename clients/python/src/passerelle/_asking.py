@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from passerelle import _frames
-from passerelle._errors import PasserelleClientError, UnavailableError
+from passerelle._errors import UnavailableError
 from passerelle._flow import Flow, Request, checked
 
 Names = str | Sequence[str] | None
@@ -94,11 +94,21 @@ def readings(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
     return _frames.raw_frame(pages, query)
 
 
-def windows(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
-    """`GET /v1/readings`, windows of one aggregate."""
+def plot(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
+    """`GET /v1/readings`, raw, each series reduced to so many values."""
     answer = checked((yield Request("GET", "/v1/readings", dict(query)))).json()
-    if answer["kind"] != "windows":
-        raise PasserelleClientError("ask for one aggregate, without group_by")
+    frame = _frames.raw_frame([answer], query)
+    frame.attrs["downsample"] = answer["downsample"]
+    frame.attrs["of"] = [
+        {name: series[name] for name in ("site", "device", "quantity", "of")}
+        for series in answer["series"]
+    ]
+    return frame
+
+
+def windows(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
+    """`GET /v1/readings`, windows."""
+    answer = checked((yield Request("GET", "/v1/readings", dict(query)))).json()
     return _frames.windows_frame(answer, query)
 
 

@@ -131,38 +131,89 @@ class AsyncClient:
         )  # fmt: skip
         return await self._run(_asking.readings(query))
 
-    async def windows(
+    async def plot(
         self,
-        every: str,
+        max_points: int,
         *,
-        aggregate: str = "mean",
-        percentile: float | None = None,
+        downsample: str | None = None,
         devices: Names = None,
         site: str | None = None,
         quantities: Names = None,
         start: Instant = "-24h",
         end: Instant = "now",
         zone: str | None = None,
-        fill: str | None = None,
+        quality: Names = None,
+        exclude_quality: Names = None,
     ) -> pd.DataFrame:
-        """Return one value a window: `time` is its start, `end` its end; gaps are NaN.
+        """Return raw values for a plot: the whole range, each series reduced to so many values.
+
+        Columns as of `readings`; `attrs["of"]` says from how many values each series was reduced.
 
         Args:
-            every: length of a window: `30s`, `15min`, `1h`, `1d`, `1w`, `1mo`.
-            aggregate: `mean`, `min`, `max`, `sum`, `count`, `first`, `last`, `median`,
-                `percentile`, `time_weighted_mean`.
-            percentile: for the aggregate of that name.
+            max_points: values of each series, at most.
+            downsample: `lttb` (default: keeps the shape) or `m4` (keeps the pixels of a line).
             devices: see `readings`.
             site: see `readings`.
             quantities: see `readings`.
             start: see `readings`.
             end: see `readings`.
+            zone: see `readings`.
+            quality: see `readings`.
+            exclude_quality: see `readings`.
+        """
+        query = query_of(
+            max_points=max_points, downsample=downsample, devices=devices, site=site,
+            quantities=quantities, from_=start, to=end, zone=zone, quality=quality,
+            exclude_quality=exclude_quality,
+        )  # fmt: skip
+        return await self._run(_asking.plot(query))
+
+    async def windows(
+        self,
+        every: str,
+        *,
+        aggregate: Names = "mean",
+        percentile: float | None = None,
+        devices: Names = None,
+        site: str | None = None,
+        quantities: Names = None,
+        group_by: Names = None,
+        start: Instant = "-24h",
+        end: Instant = "now",
+        zone: str | None = None,
+        fill: str | None = None,
+        fill_limit: str | int | None = None,
+        quality: Names = None,
+        exclude_quality: Names = None,
+    ) -> pd.DataFrame:
+        """Return a row a window: `time` is its start, `end` its end; gaps are NaN.
+
+        The value is in `value`; of several aggregates each has a column of its name. With
+        `group_by` a row is of a group: what its devices have in common stands in place of `site`
+        and `device`, and `devices` says how many they are.
+
+        Args:
+            every: length of a window: `30s`, `15min`, `1h`, `1d`, `1w`, `1mo`.
+            aggregate: one or several of `mean`, `min`, `max`, `sum`, `count`, `first`, `last`,
+                `median`, `percentile`, `time_weighted_mean`.
+            percentile: for the aggregate of that name.
+            devices: see `readings`.
+            site: see `readings`.
+            quantities: see `readings`.
+            group_by: devices together by `site`, `profile`, `building`, `zone` or `quantity`.
+            start: see `readings`.
+            end: see `readings`.
             zone: in which windows begin.
-            fill: what stands in gaps: `none`, `null`, `previous`, `linear`.
+            fill: what stands in gaps: `none`, `null`, `previous`, `linear`; then `filled` says of
+                each row whether it was.
+            fill_limit: how far: a number of windows, or a length such as `2h`.
+            quality: see `readings`.
+            exclude_quality: see `readings`.
         """
         query = query_of(
             every=every, aggregate=aggregate, percentile=percentile, devices=devices, site=site,
-            quantities=quantities, from_=start, to=end, zone=zone, fill=fill,
+            quantities=quantities, group_by=group_by, from_=start, to=end, zone=zone, fill=fill,
+            fill_limit=fill_limit, quality=quality, exclude_quality=exclude_quality,
         )  # fmt: skip
         return await self._run(_asking.windows(query))
 

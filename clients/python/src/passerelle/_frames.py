@@ -39,20 +39,37 @@ def raw_frame(pages: Iterable[Mapping[str, Any]], query: Mapping[str, Any]) -> p
 
 
 def windows_frame(answer: Mapping[str, Any], query: Mapping[str, Any]) -> pd.DataFrame:
-    """Return windows: `time` (start), `end`, `site`, `device`, `quantity`, `value`, `count`."""
-    names = ("time", "end", "site", "device", "quantity", "value", "count")
+    """Return windows: `time` (start), `end`, whose they are, `quantity`, what they hold, `count`.
+
+    Whose: `site` and `device`, or what a group has in common and how many `devices` it has. What
+    they hold: `value`, or a column each of several aggregates. With a fill: `filled`.
+    """
+    grouped = list(answer.get("group_by") or ())
+    whose = [*grouped, "devices"] if grouped else ["site", "device"]
+    whose = [name for name in whose if name != "quantity"]
+    several = list(answer.get("aggregates") or ())
+    names = ["time", "end", *whose, "quantity", *(several or ["value"]), "count"]
     columns: dict[str, list[Any]] = {name: [] for name in names}
+    filled: list[bool] = []
     units: dict[str, str] = {}
     for series in answer["series"]:
         points = series["points"]
         units[series["quantity"]] = series["unit"]
-        for name in ("time", "end", "value", "count"):
+        for name in ("time", "end", "count", *(() if several else ("value",))):
             columns[name] += [point[name] for point in points]
-        for name in ("site", "device", "quantity"):
-            columns[name] += [series[name]] * len(points)
+        for name in several:
+            columns[name] += [point["values"][name] for point in points]
+        of = {**series, **series.get("group", {})}
+        for name in (*whose, "quantity"):
+            columns[name] += [of[name]] * len(points)
+        filled += [bool(point.get("filled")) for point in points]
     frame = _timed(columns, "time", answer, units, query)
     frame["end"] = instants(columns["end"], answer["zone"])
-    for name in ("every", "aggregate", "percentile", "rollups"):
+    for name in several:
+        frame[name] = pd.array(columns[name], dtype="float64")
+    if "fill" in answer:
+        frame["filled"] = filled
+    for name in ("every", "aggregate", "aggregates", "group_by", "fill", "percentile", "rollups"):
         frame.attrs[name] = answer.get(name)
     return frame
 
