@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
 from api.access.audit import Audit
@@ -88,6 +89,8 @@ _COMPRESSED_FROM_BYTES = 2048
 _COMPRESSION = 4
 """Of 9: the levels above save a twentieth of the size for twice the time."""
 _PREFLIGHT_S = 3600
+_OF_EVERY_ROUTE = (Depends(authorized),)
+"""Dependencies that no route escapes."""
 _WITH_KEY = (
     sites,
     quantities,
@@ -162,7 +165,7 @@ def create_app(
     app = DocumentedApi(
         title="Passerelle",
         lifespan=_while_served(orders, audit, hub),
-        dependencies=[Depends(authorized)],
+        dependencies=list(_OF_EVERY_ROUTE),
         version=version("passerelle"),
         description=DESCRIPTION,
         openapi_tags=TAGS,
@@ -282,9 +285,18 @@ def _while_served(orders: Orders, audit: Audit, hub: Hub) -> Lifespan[FastAPI]:
 
 
 def _include_routes(app: DocumentedApi) -> None:
-    app.include_router(health.ROUTER)
+    app.router.routes.extend(_routes())
+
+
+@lru_cache(maxsize=1)
+def _routes() -> tuple[BaseRoute, ...]:
+    """Return the routes: the same for every application, and what they take is slow to find out."""
+    described = DocumentedApi(title="routes", dependencies=list(_OF_EVERY_ROUTE))
+    own = len(described.router.routes)
+    described.include_router(health.ROUTER)
     for resource in _WITH_KEY:
-        app.include_router(resource.ROUTER, dependencies=[Depends(strict_query)])
+        described.include_router(resource.ROUTER, dependencies=[Depends(strict_query)])
+    return tuple(described.router.routes[own:])
 
 
 def described_routes() -> list[tuple[str, str, dict[str, Any]]]:

@@ -3,6 +3,9 @@
 import { svg } from "./elements.js";
 
 const NARROWEST = 2;
+const TEXT = 11;
+const ABOVE = -5;
+const BELOW = 13;
 
 /** Return how far an axis has to reach beyond the values: to every limit. */
 export function reach(overlay) {
@@ -36,15 +39,24 @@ export function spanShapes(overlay, { x, from, to, top, bottom }) {
 }
 
 /** Return a dashed line with its number for each limit. */
-export function limitShapes(overlay, { y, left, right }) {
-  return (overlay?.limits ?? []).map(({ value, text, back }) =>
-    svg(
-      "g",
-      { class: back ? "limit back" : "limit" },
-      svg("line", { x1: left, x2: right, y1: y(value), y2: y(value) }),
-      svg("text", { x: right - 2, y: y(value) + (back ? 13 : -5) }, text),
-    ),
-  );
+export function limitShapes(overlay, { y, left, right, top, bottom }) {
+  const limits = overlay?.limits ?? [];
+  return limits.map((limit) => {
+    const at = y(limit.value);
+    const line = svg("line", { x1: left, x2: right, y1: at, y2: at });
+    const beside = at + aside(limit, limits, { at, top, bottom });
+    const number = svg("text", { x: right - 2, y: beside }, limit.text);
+    return svg("g", { class: limit.back ? "limit back" : "limit" }, line, number);
+  });
+}
+
+/** Return how far below its line a number stands: away from the other limits, and in the plot. */
+function aside(limit, limits, { at, top, bottom }) {
+  const below = limits.some((other) => other.value > limit.value);
+  if (below ? at + BELOW > bottom : at + ABOVE - TEXT < top) {
+    return below ? ABOVE : BELOW;
+  }
+  return below ? BELOW : ABOVE;
 }
 
 /** Return a ring around each value that decided. */

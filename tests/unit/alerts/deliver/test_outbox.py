@@ -441,7 +441,8 @@ def test_while_the_registry_is_away_nothing_is_lost(
             asked.set()
             raise RegistryUnavailableError("away")
 
-        monkeypatch.setattr(post.registry._database, "change", away)
+        for way in ("change", "write"):
+            monkeypatch.setattr(post.registry._database, way, away)
         desk["ward-mail"].hold.set()
         assert asked.wait(10)
         assert desk["ward-mail"].got == ["a"]
