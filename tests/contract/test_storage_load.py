@@ -137,11 +137,11 @@ def test_several_threads_may_write(store: Store) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_million_points(store: Store) -> None:
+def test_a_quarter_of_a_million_points(store: Store) -> None:
     """Twenty devices, a value each second and more: counted, aggregated and paged exactly."""
     keys = [DeviceKey("elgazala", f"meter-{index:02}") for index in range(20)]
     start = local(PARIS, 2026, 10, 24, 22)  # the clocks go back on the way
-    steps, batch = 50_000, 500
+    steps, batch = 12_500, 500
     began = time.monotonic()
     for first in range(0, steps, batch):
         stored(
@@ -161,9 +161,9 @@ def test_a_million_points(store: Store) -> None:
     print(f"{steps * 20 / (time.monotonic() - began):,.0f} points/s")  # noqa: T201 - a figure seen
     end = start + steps * MINUTE
     asked = Selection(tuple(keys), ("active_power",), start, end)
-    assert store.count(asked) == 1_000_000
+    assert store.count(asked) == 250_000
     found = store.aggregate(asked, windows("1 d", Aggregate.SUM))
-    assert sum(one.count for one in found) == 1_000_000
+    assert sum(one.count for one in found) == 250_000
     exact = sum(float((step * 31 + index) % 1000) for step in range(steps) for index in range(20))
     assert sum(one.value or 0.0 for one in found) == exact
     days = [one.count for one in found if one.device == "meter-00"]
