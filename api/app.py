@@ -195,7 +195,8 @@ def create_app(
         rules=RuleBook(registry),
     )
     app.router.routes.append(LIVE_SOCKET)
-    _include_routes(app)
+    _, routes = _described()
+    app.router.routes.extend(routes)
     app.include_router(dashboard_router())
     app.state.query_parameters = _query_parameters()
     app.add_exception_handler(PasserelleError, on_passerelle_error)
@@ -284,25 +285,23 @@ def _while_served(orders: Orders, audit: Audit, hub: Hub) -> Lifespan[FastAPI]:
     return lifespan
 
 
-def _include_routes(app: DocumentedApi) -> None:
-    app.router.routes.extend(_routes())
-
-
 @lru_cache(maxsize=1)
-def _routes() -> tuple[BaseRoute, ...]:
-    """Return the routes: the same for every application, and what they take is slow to find out."""
+def _described() -> tuple[DocumentedApi, tuple[BaseRoute, ...]]:
+    """Return an application that only describes, and its routes.
+
+    They are the same for every application, and what they take is slow to find out.
+    """
     described = DocumentedApi(title="routes", dependencies=list(_OF_EVERY_ROUTE))
     own = len(described.router.routes)
     described.include_router(health.ROUTER)
     for resource in _WITH_KEY:
         described.include_router(resource.ROUTER, dependencies=[Depends(strict_query)])
-    return tuple(described.router.routes[own:])
+    return described, tuple(described.router.routes[own:])
 
 
 def described_routes() -> list[tuple[str, str, dict[str, Any]]]:
     """Return every route of the API as OpenAPI describes it: method, path template, operation."""
-    described = DocumentedApi(title="routes")
-    _include_routes(described)
+    described, _ = _described()
     return [
         (method.upper(), path, operation)
         for path, operations in described.openapi()["paths"].items()
@@ -312,7 +311,6 @@ def described_routes() -> list[tuple[str, str, dict[str, Any]]]:
 
 @lru_cache(maxsize=1)
 def _query_parameters() -> Mapping[tuple[str, str], Mapping[str, bool]]:
-    """Return what every route takes: the same for every application, and slow to find out."""
-    described = DocumentedApi(title="routes")
-    _include_routes(described)
+    """Return what every route takes."""
+    described, _ = _described()
     return query_parameters(described.openapi())

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
-from api.live.ring import Event, Ring
+from api.live.ring import Event, Ring, Texts
 from api.live.shown import Shown
 from api.live.told import NS_PER_MS, Told
 from core.clock import Clock
@@ -35,7 +35,6 @@ RESTARTED = "restarted"
 TOO_LONG_AGO = "too_long_ago"
 """It is not kept for so long."""
 _STREAMS = 10_000
-_WRITTEN = 32
 _TOPIC = f"{TOPIC}/+"
 
 
@@ -59,10 +58,11 @@ class Hub:
         self._log = logger("api.live")
         self._outage = Outage(self._log, "live_stream")
         self._bad = Outage(self._log, "live_frames")
-        self._ring = Ring(keep_s=settings.keep_s, keep_bytes=settings.keep_mb * 1_000_000)
+        keep_bytes = settings.keep_mb * 1_000_000  # and as much again of what is written out of it
+        self._ring = Ring(keep_s=settings.keep_s, keep_bytes=keep_bytes, text_bytes=keep_bytes // 2)
+        self._told: Texts[Told] = Texts(most_bytes=keep_bytes // 2, size=attrgetter("size"))
         self._numbers: dict[int, int] = {}
         self._waiting: set[asyncio.Future[bool]] = set()
-        self._written: OrderedDict[tuple[int, int, object], Told] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: mqtt.Client | None = None
         self._mqtt = mqtt_settings
@@ -138,16 +138,14 @@ class Hub:
             events: in order.
             shown: what the reader gets.
         """
-        key = (events[0].number, events[-1].number, shown.key)
-        told = self._written.get(key)
-        if told is None:
+
+        def write() -> Told:
             texts = [text[1:-1] for event in events if (text := shown.text(event))]
             last = events[-1]
             body = b'{"points":[' + b",".join(texts) + b"]}" if texts else b""
-            told = Told("points", self.id_of(last.number, last.told_ns), body)
-            self._written[key] = told
-            if len(self._written) > _WRITTEN:
-                self._written.popitem(last=False)
+            return Told("points", self.id_of(last.number, last.told_ns), body)
+
+        told = self._told.of((events[0].number, events[-1].number, shown.key), write)
         return told if told.body else None
 
     def id_of(self, number: int, told_ns: int) -> str:

@@ -9,13 +9,15 @@ is always something to take.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 import msgspec
 
 from core.reading import Point
 
+T = TypeVar("T")
 _POINT_BYTES = 400
 """About what a point costs in memory, bytes."""
 _TEXT_BYTES = 300
@@ -23,34 +25,34 @@ _TEXT_BYTES = 300
 _NO_FACTS: Mapping[str, str | int] = MappingProxyType({})
 
 
-class Texts:
+class Texts(Generic[T]):
     """How events were written out lately, by what was asked for; the oldest texts go first.
 
     Args:
         most_bytes: how much they may take in all.
+        size: of one, bytes.
     """
 
-    def __init__(self, *, most_bytes: int) -> None:
+    def __init__(self, *, most_bytes: int, size: Callable[[T], int]) -> None:
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[int, object], bytes] = OrderedDict()
+        self._size = size
+        self._kept: OrderedDict[Hashable, T] = OrderedDict()
         self.bytes = 0
 
-    def of(self, number: int, asked: object, write: Callable[[], bytes]) -> bytes:
-        """Return an event's text, written once for all who ask for the same.
+    def of(self, key: Hashable, write: Callable[[], T]) -> T:
+        """Return a text, written once for all who ask for the same.
 
         Args:
-            number: of the event.
-            asked: equal for those who get the same text.
+            key: which events, and what is asked: equal for those who get the same text.
             write: makes the text.
         """
-        key = (number, asked)
         found = self._kept.get(key)
         if found is None:
             found = self._kept[key] = write()
-            self.bytes += len(found) + _TEXT_BYTES
+            self.bytes += self._size(found) + _TEXT_BYTES
             while self.bytes > self._most_bytes:
                 _, gone = self._kept.popitem(last=False)
-                self.bytes -= len(gone) + _TEXT_BYTES
+                self.bytes -= self._size(gone) + _TEXT_BYTES
         return found
 
 
@@ -70,7 +72,7 @@ class Event(msgspec.Struct, eq=False):
     number: int
     told_ns: int
     points: list[Point]
-    texts: Texts
+    texts: Texts[bytes]
     came_s: float = 0.0
     missed: str = ""
     facts: Mapping[str, str | int] = _NO_FACTS
@@ -80,9 +82,9 @@ class Event(msgspec.Struct, eq=False):
         """Return about how much memory it takes, bytes."""
         return _POINT_BYTES * (len(self.points) + 1)
 
-    def text(self, asked: object, write: Callable[[], bytes]) -> bytes:
+    def text(self, asked: Hashable, write: Callable[[], bytes]) -> bytes:
         """Return how it is written out; see `Texts.of`."""
-        return self.texts.of(self.number, asked, write)
+        return self.texts.of((self.number, asked), write)
 
 
 class Ring:
@@ -99,7 +101,7 @@ class Ring:
         self._keep_bytes = keep_bytes
         self._events: deque[Event] = deque()
         self._bytes = 0
-        self._texts = Texts(most_bytes=text_bytes or keep_bytes)
+        self._texts: Texts[bytes] = Texts(most_bytes=text_bytes or keep_bytes, size=len)
         self.newest = 0
 
     @property

@@ -73,7 +73,7 @@ class Shown:
     def __init__(self, wanted: Wanted, *, visible: Visible, rights: object) -> None:
         self.wanted = wanted
         self._visible = visible
-        self.key: object = _Asked((wanted, wanted.zone.key, rights))
+        self.key = _Asked((wanted, wanted.zone.key, rights))
 
     def text(self, event: Event) -> bytes:
         """Return the points of an event as a JSON array; empty where it has none for the reader."""

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from devices.registry.alert_rows import digest
 from devices.registry.alert_tables import alert_late
 from devices.registry.alert_telling import LateValue
+from devices.registry.rows import insertion
 from devices.registry.tables import NAME
 from devices.registry.text import clipped
 
@@ -23,8 +23,8 @@ def add_late(connection: Connection, values: Sequence[LateValue]) -> None:
     """List values; those that are listed already stay as they are, the oldest ones are let go."""
     if not values:
         return
-    build = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = build(alert_late).on_conflict_do_nothing(index_elements=["digest"])
+    statement = insertion(connection.dialect, alert_late)
+    statement = statement.on_conflict_do_nothing(index_elements=["digest"])
     rows = [_row(one) for one in values[-MOST:]]
     for start in range(0, len(rows), _ROWS):
         connection.execute(statement, rows[start : start + _ROWS])

@@ -8,14 +8,13 @@ done or not, and asking again does it.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 from sqlalchemy import and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from core.clock import NS_PER_HOUR, NS_PER_S, Clock
 from devices.registry.database import Database
+from devices.registry.rows import insertion
 from devices.registry.tables import answered_writes
 
 KEPT_NS = 24 * NS_PER_HOUR
@@ -77,9 +76,7 @@ class AnsweredWriteRepository:
                     )
                 )
             )
-            postgres = connection.dialect.name == "postgresql"
-            insert: Any = (postgresql.insert if postgres else sqlite.insert)(table)
-            wanted = insert.values(
+            wanted = insertion(connection.dialect, table).values(
                 key=key, fingerprint=fingerprint, created_ns=now_ns, status=0, headers="{}",
                 body=b"",
             )  # fmt: skip

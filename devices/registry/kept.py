@@ -13,12 +13,11 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, and_, delete, func, literal_column, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from core.clock import NS_PER_S, Clock
 from core.reading import DeviceKey, Reading
 from devices.registry.database import Database
-from devices.registry.rows import insert_or, upsert
+from devices.registry.rows import insert_or, insertion, upsert
 from devices.registry.tables import kept_state, late_devices, latest_values, marked_hours
 
 LATEST_FILLED = "latest_filled"
@@ -294,9 +293,8 @@ def _counted(connection: Connection, name: str) -> int:
 
     A reader that saw a number has therefore seen everything of the ones before it.
     """
-    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = (
-        insert(kept_state)
+        insertion(connection.dialect, kept_state)
         .values(name=name, value=1)
         .on_conflict_do_update(index_elements=["name"], set_={"value": kept_state.c.value + 1})
         .returning(kept_state.c.value)

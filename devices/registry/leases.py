@@ -6,14 +6,12 @@ only `GRACE_NS` after its end, so a difference smaller than that lets no two hol
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from core.clock import NS_PER_S, Clock
 from devices.registry.database import Database
 from devices.registry.errors import LeaseLostError
+from devices.registry.rows import insertion
 from devices.registry.tables import leases
 
 GRACE_NS = 5 * NS_PER_S
@@ -40,9 +38,7 @@ class LeaseRepository:
         """
         now_ns = self._clock.now_ns()
         with self._database.write() as connection:
-            postgres = connection.dialect.name == "postgresql"
-            insert: Any = (postgresql.insert if postgres else sqlite.insert)(leases)
-            wanted = insert.values(
+            wanted = insertion(connection.dialect, leases).values(
                 name=name, holder=holder, until_ns=now_ns + round(for_s * NS_PER_S)
             )
             taken = wanted.on_conflict_do_update(

@@ -89,7 +89,7 @@ def insert_or(
     for start in range(0, len(rows), _ROWS):
         some = rows[start : start + _ROWS]
         if not plain:
-            connection.execute(otherwise(_insert(dialect)(table)), list(some))
+            connection.execute(otherwise(insertion(dialect, table)), list(some))
         elif dialect.name == "postgresql":
             given = msgspec.json.encode(some).decode()
             connection.exec_driver_sql(
@@ -107,8 +107,10 @@ def _is_plain(of: Column[Any], rows: Sequence[Mapping[str, Any]]) -> bool:
     return isinstance(of.type, String | Integer)
 
 
-def _insert(dialect: Dialect) -> Callable[[Table], Any]:
-    return postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+def insertion(dialect: Dialect, table: Table) -> Any:
+    """Return an insertion that can be given a clause ON CONFLICT, PostgreSQL's or SQLite's."""
+    build = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    return build(table)
 
 
 def _replace(statement: Any) -> Any:
@@ -128,7 +130,7 @@ def _row_text(
     table: Table, names: tuple[str, ...], otherwise: Otherwise, dialect: Dialect
 ) -> tuple[str, tuple[str, ...]]:
     """Return a statement for one row, and the order of its values."""
-    statement = otherwise(_insert(dialect)(table))
+    statement = otherwise(insertion(dialect, table))
     compiled = statement.compile(dialect=dialect, column_keys=list(names))
     return str(compiled), tuple(compiled.positiontup or ())
 

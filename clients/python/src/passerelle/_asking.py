@@ -51,9 +51,9 @@ def lists(**given: Names) -> dict[str, list[str]]:
     }
 
 
-def document(path: str) -> Flow[dict[str, Any]]:
+def document(path: str, query: Mapping[str, Any] | None = None) -> Flow[dict[str, Any]]:
     """Ask for one JSON document."""
-    answer = yield Request("GET", path)
+    answer = yield Request("GET", path, dict(query or {}))
     found: dict[str, Any] = checked(answer).json()
     return found
 
@@ -96,7 +96,7 @@ def readings(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
 
 def plot(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
     """`GET /v1/readings`, raw, each series reduced to so many values."""
-    answer = checked((yield Request("GET", "/v1/readings", dict(query)))).json()
+    answer = yield from document("/v1/readings", query)
     frame = _frames.raw_frame([answer], query)
     frame.attrs["downsample"] = answer["downsample"]
     frame.attrs["of"] = [
@@ -108,7 +108,7 @@ def plot(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
 
 def windows(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
     """`GET /v1/readings`, windows."""
-    answer = checked((yield Request("GET", "/v1/readings", dict(query)))).json()
+    answer = yield from document("/v1/readings", query)
     return _frames.windows_frame(answer, query)
 
 
@@ -122,7 +122,7 @@ def joined(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
 
 def latest(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
     """`GET /v1/latest`."""
-    answer = checked((yield Request("GET", "/v1/latest", dict(query)))).json()
+    answer = yield from document("/v1/latest", query)
     return _frames.latest_frame(answer, query)
 
 
@@ -158,13 +158,13 @@ def history(alert: str) -> Flow[pd.DataFrame]:
 
 def explained(alert: str, query: Mapping[str, Any]) -> Flow[dict[str, Any]]:
     """`GET /v1/alerts/{id}/explain`, its series as one table."""
-    answer = checked((yield Request("GET", f"{_alert(alert)}/explain", dict(query)))).json()
+    answer = yield from document(f"{_alert(alert)}/explain", query)
     return {**answer, "series": _frames.raw_frame([answer], {"alert": alert, **query})}
 
 
 def alert_rules(query: Mapping[str, Any]) -> Flow[pd.DataFrame]:
     """`GET /v1/alert-rules`."""
-    answer = checked((yield Request("GET", "/v1/alert-rules", dict(query)))).json()
+    answer = yield from document("/v1/alert-rules", query)
     return _frames.rows_frame(answer["rules"], query, times=("created",))
 
 
