@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from collections.abc import Sequence
 from threading import Event, Thread
 from typing import Any
@@ -20,6 +21,9 @@ from core.errors import ConfigurationError
 
 _GRACE_S = 5
 _START_S = 30.0
+_SOCKETS_S = 1.0
+"""How long WebSockets have to be told that the stream ends, seconds."""
+_LOOK_S = 0.01
 _BACKLOG = 2048
 _LONGEST_MESSAGE = 64 * 1024
 
@@ -90,6 +94,9 @@ class ApiServer:
         services = getattr(self._app.state, "services", None)
         if services is not None:
             services.live.end_readers()
+            deadline_s = time.monotonic() + _SOCKETS_S
+            while services.live.sockets and time.monotonic() < deadline_s:
+                time.sleep(_LOOK_S)  # uvicorn would close them with a reason of its own
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join()

@@ -46,6 +46,10 @@ class Hub:
         settings: bounds.
         clock: the time.
         metrics: `live`.
+
+    Attributes:
+        readers: how many look on.
+        sockets: how many WebSockets are open, also of who is not let in yet.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Hub:
         self._client: mqtt.Client | None = None
         self._mqtt = mqtt_settings
         self.readers = 0
+        self.sockets = 0
         self.stopping = False
 
     @property

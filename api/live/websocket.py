@@ -58,6 +58,7 @@ class _Closing(Exception):  # noqa: N818 - how a conversation ends, not only in 
 async def _endpoint(socket: WebSocket) -> None:
     services: Services = socket.app.state.services
     await socket.accept()
+    services.live.sockets += 1
     try:
         await _Conversation(socket, services).hold()
     except _Closing as closing:
@@ -65,6 +66,8 @@ async def _endpoint(socket: WebSocket) -> None:
             await socket.close(closing.code, closing.reason)
     except WebSocketDisconnect:
         return
+    finally:
+        services.live.sockets -= 1
 
 
 ROUTE = WebSocketRoute(PATH, _endpoint)
