@@ -3,6 +3,10 @@
 The protocol sends no trailers, and takes heads of any length. Only what ends an answer is changed:
 the last body message is held back until its trailers are there, and they are written behind the
 last chunk.
+
+An answer without an end may send its middle past everything that stands between application and
+protocol (`DIRECT`): a reader of the live stream is told something sixty times a second, and what
+looks at heads and ends has nothing to do there.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of a request's target and headers, at most."""
+DIRECT = "passerelle.direct"
+"""ASGI extension of a request: `send` as the protocol has it, for the middle of a body only."""
 _EXTENSION = "http.response.trailers"
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -91,7 +97,8 @@ def _with_trailers(app: Any, connection: _Transport) -> ASGIApp:
                 return
             await send(message)
 
-        scope = {**scope, "extensions": {**scope.get("extensions", {}), _EXTENSION: {}}}
+        given = scope.get("extensions", {})
+        scope = {**scope, "extensions": {**given, _EXTENSION: {}, DIRECT: send}}
         await app(scope, receive, trailing_send)
 
     return wrapped

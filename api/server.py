@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.http_protocol import HttpProtocol
+from api.websocket_protocol import WebSocketProtocol
 from core.errors import ConfigurationError
 
 _GRACE_S = 5
@@ -62,7 +63,7 @@ class ApiServer:
             server_header=False,
             lifespan="on",
             http=HttpProtocol,
-            ws="websockets-sansio",
+            ws=WebSocketProtocol,
             ws_max_size=_LONGEST_MESSAGE,
             ws_per_message_deflate=False,
             proxy_headers=bool(trusted_proxies),

@@ -35,6 +35,7 @@ RESTARTED = "restarted"
 TOO_LONG_AGO = "too_long_ago"
 """It is not kept for so long."""
 _STREAMS = 10_000
+_LOOK_S = 0.1
 _TOPIC = f"{TOPIC}/+"
 
 
@@ -66,7 +67,8 @@ class Hub:
         self._ring = Ring(keep_s=settings.keep_s, keep_bytes=keep_bytes, text_bytes=keep_bytes // 2)
         self._told: Texts[Told] = Texts(most_bytes=keep_bytes // 2, size=attrgetter("size"))
         self._numbers: dict[int, int] = {}
-        self._waiting: set[asyncio.Future[bool]] = set()
+        self._waiting: dict[asyncio.Future[bool], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: mqtt.Client | None = None
         self._mqtt = mqtt_settings
@@ -119,20 +121,24 @@ class Hub:
         return self._ring.after(number, most=most)
 
     async def wait(self, number: int, *, timeout_s: float) -> bool:
-        """Wait for an event after a number; return whether there is one, or the end."""
+        """Wait for an event after a number; return whether there is one, or the end.
+
+        Args:
+            number: of the last event that is known.
+            timeout_s: after how long it is False, a tenth of a second sooner or later, seconds.
+        """
         if self.stopping or self._ring.newest > number:
             return True
-        # A hundred readers wait anew at every batch: a future and a timer cost a third of what
-        # asyncio's event and its timeout do.
+        # A hundred readers wait anew at every batch: they share one timer.
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_later(timeout_s, _end_with, waiting, False)  # noqa: FBT003 - of a call
-        self._waiting.add(waiting)
+        self._waiting[waiting] = loop.time() + timeout_s
+        if self._timer is None:
+            self._timer = loop.call_later(_LOOK_S, self._look, loop)
         try:
             return await waiting
         finally:
-            timer.cancel()
-            self._waiting.discard(waiting)
+            self._waiting.pop(waiting, None)
 
     def points(self, events: Sequence[Event], shown: Shown) -> Told | None:
         """Return the points of some events as a reader is told them; None where it gets none.
@@ -189,9 +195,18 @@ class Hub:
         self._wake()
 
     def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, set()
+        waiting, self._waiting = self._waiting, {}
         for one in waiting:
-            _end_with(one, True)  # noqa: FBT003 - of a call
+            if not one.done():
+                one.set_result(True)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the waits whose time is over; look again as long as anybody waits."""
+        now_s = loop.time()
+        for one, until_s in self._waiting.items():
+            if now_s >= until_s and not one.done():
+                one.set_result(False)
+        self._timer = loop.call_later(_LOOK_S, self._look, loop) if self._waiting else None
 
     def _called(self, payload: bytes) -> None:
         loop = self._loop
@@ -218,8 +233,3 @@ class Hub:
     ) -> None:
         if code.is_failure:
             self._outage.down(f"the connection to the broker was lost: {code}")
-
-
-def _end_with(waiting: asyncio.Future[bool], what: bool) -> None:  # noqa: FBT001 - of a call
-    if not waiting.done():
-        waiting.set_result(what)

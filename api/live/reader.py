@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from math import inf
 
 import msgspec
 
@@ -109,34 +110,29 @@ class Reader:
         yield self.hello()
         if resumed is not None:
             yield resumed
-        while (reason := await self._over()) is None:
-            events = hub.after(self._number, most=_AT_ONCE)
-            if events:
+        now_s, end_s = self._began_s, self._began_s + (inf if self._for_s is None else self._for_s)
+        while True:
+            heard = await hub.wait(self._number, timeout_s=max(0.0, min(BEAT_S, end_s - now_s)))
+            now_s = self._clock.monotonic_s()
+            if hub.stopping or now_s >= end_s:
+                break
+            if now_s >= self._renew_at_s and not await self._may_go_on():
+                break
+            if not heard:
+                yield Told("beat")
+            elif events := hub.after(self._number, most=_AT_ONCE):
                 for one in self._of(events):
                     yield one
-            elif not await hub.wait(self._number, timeout_s=self._wait_s()):
-                yield Told("beat")
+        reason = "stopping" if hub.stopping else "time" if now_s >= end_s else "refused"
         yield Told("end", "", msgspec.json.encode({"reason": reason}))
 
-    async def _over(self) -> str | None:
-        """Return why the stream ends now, or None; ask now and then whether it may go on."""
-        now_s = self._clock.monotonic_s()
-        if self._hub.stopping:
-            return "stopping"
-        if self._for_s is not None and now_s >= self._began_s + self._for_s:
-            return "time"
-        if now_s >= self._renew_at_s:
-            self._renew_at_s = now_s + RENEW_S
-            shown = await self._renew()
-            if shown is None:
-                return "refused"
+    async def _may_go_on(self) -> bool:
+        """Ask whether the reader may still read, and what."""
+        self._renew_at_s = self._clock.monotonic_s() + RENEW_S
+        shown = await self._renew()
+        if shown is not None:
             self._shown = shown
-        return None
-
-    def _wait_s(self) -> float:
-        if self._for_s is None:
-            return BEAT_S
-        return min(BEAT_S, max(0.0, self._began_s + self._for_s - self._clock.monotonic_s()))
+        return shown is not None
 
     def _resume(self) -> Told | None:
         """Go to where the reader left off; return what it missed, if anything."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from threading import Lock
+from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -42,19 +44,20 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class _Asked:
-    """A question and rights, compared at every event: their hash is computed once."""
+    """A question and rights, looked up at every event: equal ones are one object, by `_asked`."""
 
-    __slots__ = ("_hash", "_what")
 
-    def __init__(self, what: object) -> None:
-        self._what = what
-        self._hash = hash(what)
+_keys: WeakValueDictionary[Hashable, _Asked] = WeakValueDictionary()
+_lock = Lock()
 
-    def __hash__(self) -> int:
-        return self._hash
 
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _Asked) and self._what == other._what)
+def _asked(what: Hashable) -> _Asked:
+    """Return the object that stands for a question and rights as long as anybody asks it."""
+    with _lock:
+        key = _keys.get(what)
+        if key is None:
+            key = _keys[what] = _Asked()
+        return key
 
 
 class Shown:
@@ -70,10 +73,10 @@ class Shown:
         key: equal for those who get the same texts.
     """
 
-    def __init__(self, wanted: Wanted, *, visible: Visible, rights: object) -> None:
+    def __init__(self, wanted: Wanted, *, visible: Visible, rights: Hashable) -> None:
         self.wanted = wanted
         self._visible = visible
-        self.key = _Asked((wanted, wanted.zone.key, rights))
+        self.key: Hashable = _asked((wanted, wanted.zone.key, rights))
 
     def text(self, event: Event) -> bytes:
         """Return the points of an event as a JSON array; empty where it has none for the reader."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import msgspec
+from websockets.frames import Frame, Opcode
 
 NS_PER_MS = 1_000_000
 """Nanoseconds in a millisecond: identifiers of events carry milliseconds."""
@@ -26,7 +27,7 @@ class Told:
 
     @property
     def size(self) -> int:
-        """About how much memory it takes, bytes: its body, and as an event, and as a text."""
+        """About how much memory it takes, bytes: its body, and as an event, and as a frame."""
         return 3 * len(self.body)
 
     @cached_property
@@ -37,10 +38,15 @@ class Told:
         place = b"" if not self.id else b"id: %b\n" % self.id.encode()
         return b"%bevent: %b\ndata: %b\n\n" % (place, self.kind.encode(), self.body)
 
-    @cached_property
+    @property
     def text(self) -> str:
         """As a message of a WebSocket."""
         head = msgspec.json.encode({"type": self.kind, "id": self.id or None})
         body = self.body[1:]
         joint = b"" if body == b"}" else b","
         return (head[:-1] + joint + body).decode()
+
+    @cached_property
+    def frame(self) -> bytes:
+        """As a WebSocket's frame from a server."""
+        return Frame(Opcode.TEXT, self.text.encode()).serialize(mask=False)

@@ -8,7 +8,7 @@ ten seconds; then, whenever it likes, `{"want": {"site": "...", "quantities": [.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeVar
@@ -22,8 +22,10 @@ from api.access.errors import ForbiddenError
 from api.live.asking import Question
 from api.live.looking import Looking, NotLetInError
 from api.live.reader import Reader, place_of
+from api.live.told import Told
 from api.problems import PROBLEMS
 from api.services import Services
+from api.websocket_protocol import FRAMES
 from core.errors import PasserelleError
 
 T = TypeVar("T")
@@ -37,6 +39,7 @@ FIRST_S = 10.0
 QUESTION_S = 0.1
 """How long nothing more is heard of a client after a question, seconds: each asks the registry."""
 _LONGEST = 16_384
+_GONE = 1006
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
@@ -136,8 +139,9 @@ class _Conversation:
             task.result()
 
     async def _tell(self, reader: Reader) -> None:
+        tell = _teller(self._socket)
         async for one in reader.told():
-            await self._socket.send_text(one.text)
+            await tell(one)
             if one.kind == "end":
                 reason = msgspec.json.decode(one.body)["reason"]
                 code = {"stopping": GOING_AWAY, "refused": NO_KEY}.get(reason, DONE)
@@ -191,3 +195,18 @@ class _Conversation:
             return _decoder.decode(text)
         except (msgspec.MsgspecError, KeyError) as error:
             raise _Closing(BAD_MESSAGE, f"that is no message of this stream: {error}") from None
+
+
+def _teller(socket: WebSocket) -> Callable[[Told], Awaitable[None]]:
+    """Return what tells a reader something: in whole frames where the server takes them."""
+    write = socket.scope.get("extensions", {}).get(FRAMES)
+    if write is None:
+        return lambda told: socket.send_text(told.text)
+
+    async def tell(told: Told) -> None:
+        try:
+            await write(told.frame)
+        except OSError:
+            raise WebSocketDisconnect(_GONE) from None
+
+    return tell

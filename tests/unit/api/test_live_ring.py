@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 from zoneinfo import ZoneInfo
 
+import pytest
+from websockets.client import ClientProtocol
+from websockets.frames import Frame as WebSocketFrame
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from api.live import shown as shown_module
 from api.live.hub import Hub
 from api.live.reader import place_of
 from api.live.ring import Ring
@@ -19,6 +28,19 @@ def points(count: int) -> list[Point]:
     return [
         Point("elgazala", "d", "environment", n, {"air_temperature": 1.0}) for n in range(count)
     ]
+
+
+def new_hub() -> Hub:
+    return Hub(
+        mqtt_settings=MqttSettings(),
+        settings=LiveSettings(),
+        clock=SystemClock(),
+        metrics=Metrics(),
+    )
+
+
+def frame(number: int) -> bytes:
+    return encode(Frame(7, number, number * 10**6, lines_of(points(number))))
 
 
 def put(ring: Ring, now_s: int, count: int = 1) -> None:
@@ -89,17 +111,14 @@ def test_readers_who_ask_for_the_same_share_a_text_and_texts_are_bounded() -> No
 
 
 def test_readers_who_ask_for_the_same_are_told_the_same_object_and_others_are_not() -> None:
-    hub = Hub(
-        mqtt_settings=MqttSettings(), settings=LiveSettings(), clock=SystemClock(),
-        metrics=Metrics(),
-    )  # fmt: skip
+    hub = new_hub()
 
     def shown(*sites: str) -> Shown:
         wanted = Wanted(sites=frozenset(sites))
         return Shown(wanted, visible=lambda _, __: True, rights=("same",))
 
     for number in (1, 2):
-        hub.take(encode(Frame(7, number, number * 10**6, lines_of(points(number)))))
+        hub.take(frame(number))
     events = hub.after(0, most=9)
     told = hub.points(events, shown("elgazala"))
     assert told is not None
@@ -110,6 +129,53 @@ def test_readers_who_ask_for_the_same_are_told_the_same_object_and_others_are_no
     assert len(json.loads(told.body)["points"]) == 3
     assert json.loads(told.text) == {"type": "points", "id": told.id} | json.loads(told.body)
     assert told.event == b"id: %b\nevent: points\ndata: %b\n\n" % (told.id.encode(), told.body)
+    client = ClientProtocol(parse_uri("ws://127.0.0.1/"), state=State.OPEN)
+    client.receive_data(told.frame)
+    [heard] = client.events_received()
+    assert isinstance(heard, WebSocketFrame)
+    assert bytes(heard.data).decode() == told.text
+
+
+def test_a_question_has_one_key_as_long_as_anybody_asks_it() -> None:
+    def shown(site: str, rights: str) -> Shown:
+        wanted = Wanted(sites=frozenset({site}))
+        return Shown(wanted, visible=lambda _, __: True, rights=rights)
+
+    asked = shown("elgazala", "all")
+    assert shown("elgazala", "all").key is asked.key
+    assert shown("elgazala", "some").key is not asked.key
+    assert shown("diamniadio", "all").key is not asked.key
+    waits = len(shown_module._keys)
+    del asked
+    gc.collect()
+    assert len(shown_module._keys) < waits
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_wait_ends_with_the_next_event_or_the_end_and_otherwise_in_its_time(
+    *, stops: bool
+) -> None:
+    async def waits() -> tuple[float, list[bool]]:
+        hub, loop = new_hub(), asyncio.get_running_loop()
+        hub._loop = loop
+        began_s = loop.time()
+        assert not await hub.wait(0, timeout_s=0.2)
+        lasted_s = loop.time() - began_s
+        waiting = [asyncio.create_task(hub.wait(0, timeout_s=60)) for _ in range(3)]
+        gone = asyncio.create_task(hub.wait(0, timeout_s=60))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.sleep(0)
+        if stops:
+            hub.end_readers()
+        else:
+            hub.take(frame(1))
+        found = await asyncio.wait_for(asyncio.gather(*waiting), timeout=10)
+        return lasted_s, [*found, await hub.wait(0, timeout_s=60)]
+
+    lasted_s, found = asyncio.run(waits())
+    assert lasted_s >= 0.2
+    assert found == [True] * 4
 
 
 def test_an_identifier_is_a_place_or_nothing() -> None:

@@ -1,0 +1,37 @@
+"""WebSocket as uvicorn's sans-I/O protocol speaks it, with frames that are written as they are.
+
+A server's frames are not masked, and nothing is compressed here: what a hundred readers are told
+alike is one and the same frame (`api.live.told`), put together once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+
+FRAMES = "passerelle.frames"
+"""ASGI extension of a connection: writes a whole frame; an `OSError`: it is closed."""
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """The protocol, with the ASGI extension `FRAMES`."""
+
+    async def run_asgi(self) -> None:
+        """Serve the connection."""
+        extensions: dict[str, Any] = {**self.scope.get("extensions", {}), FRAMES: self.write_frame}
+        self.scope["extensions"] = extensions
+        await super().run_asgi()
+
+    async def write_frame(self, frame: bytes) -> None:
+        """Write a frame, once the connection takes it.
+
+        Raises:
+            ClientDisconnected: the connection is closed, or being closed.
+        """
+        await self.writable.wait()
+        if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
+            raise ClientDisconnected
+        self.transport.write(frame)
