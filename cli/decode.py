@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import paho.mqtt.client as mqtt
 import typer
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 from rich.console import Console
 
 from cli.points import points_table
@@ -17,7 +17,8 @@ from core.broker import BrokerAddress
 from core.clock import SystemClock
 from core.errors import ConfigurationError, PasserelleError, RejectedError
 from core.message import Decoded, RawMessage
-from core.settings import Settings, load_settings
+from core.mqtt import new_client
+from core.settings import MqttSettings, Settings, load_settings
 from devices.decoder import Decoder, load_profiles, shipped_bindings, shipped_profiles
 from devices.registry.places import PILOT_SITES
 from ingest.validate import ClockPolicy, Judged, validate
@@ -67,24 +68,41 @@ def publish(
     ] = None,
 ) -> None:
     """Publish one message at QoS 1, and say when the broker has it."""
-    address = BrokerAddress.parse(broker or load_settings().mqtt.url)
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set(address.username, address.password)
-    if address.tls:
-        client.tls_set()
+    settings = load_settings().mqtt
+    if broker is not None:  # the password of the settings is for their own broker
+        settings = settings.model_copy(update={"url": broker, "password": None})
+    address = _publish(settings, topic, _bytes(payload))
+    typer.echo(f"{address} has it")
+
+
+def _publish(settings: MqttSettings, topic: str, payload: bytes) -> BrokerAddress:
+    client, address = new_client(settings)
+    answered = threading.Event()
+    refused: list[str] = []
+
+    def on_connect(_client: Any, _data: Any, _flags: Any, code: ReasonCode, _more: Any) -> None:
+        if code.is_failure:
+            refused.append(str(code))
+        answered.set()
+
+    client.on_connect = on_connect
     try:
         client.connect(address.host, address.port)
     except OSError as error:
         raise PasserelleError(f"the broker {address} cannot be reached: {error}") from None
     client.loop_start()
-    info = client.publish(topic, _bytes(payload), qos=1)
-    info.wait_for_publish(_WAIT_S)
-    done = info.is_published()
-    client.disconnect()
-    client.loop_stop()
-    if not done:
-        raise PasserelleError(f"the broker {address} did not acknowledge within {_WAIT_S:g} s")
-    typer.echo(f"{address} has it")
+    try:
+        answered.wait(_WAIT_S)
+        if refused:
+            raise PasserelleError(f"the broker {address} refused the connection: {refused[0]}")
+        info = client.publish(topic, payload, qos=1)
+        info.wait_for_publish(_WAIT_S)
+        if not info.is_published():
+            raise PasserelleError(f"the broker {address} did not acknowledge within {_WAIT_S:g} s")
+    finally:
+        client.disconnect()
+        client.loop_stop()
+    return address
 
 
 def _decoder(settings: Settings) -> Decoder:

@@ -22,7 +22,7 @@ def status() -> None:
         rolled_from, marked = kept.rolled_from(), kept.marked()
         filled = kept.state(LATEST_FILLED) == 1
     if rolled_from is None:
-        typer.echo("no worker has begun: start one (`passerelle up` or `passerelle worker`)")
+        typer.echo("no worker has begun: start one (`passerelle up`, or `python -m ingest`)")
         return
     beginning = rolled_from <= hour_of(EARLIEST_NS)
     since = "all of history" if beginning else f"from {iso(rolled_from * NS_PER_S)} on"

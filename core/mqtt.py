@@ -36,10 +36,8 @@ def tls_context(settings: MqttSettings) -> ssl.SSLContext:
     return context
 
 
-def passing_client(settings: MqttSettings) -> mqtt.Client:
-    """Return a client that `loop_start` connects, and connects again by itself.
-
-    Its session ends with the connection, and the broker chooses its name.
+def new_client(settings: MqttSettings) -> tuple[mqtt.Client, BrokerAddress]:
+    """Return a client that may enter the broker, not connected, and where that is.
 
     Raises:
         ConfigurationError: the address or a certificate is wrong.
@@ -52,6 +50,18 @@ def passing_client(settings: MqttSettings) -> mqtt.Client:
     client.username_pw_set(address.username, password)
     if address.tls:
         client.tls_set_context(tls_context(settings))
+    return client, address
+
+
+def passing_client(settings: MqttSettings) -> mqtt.Client:
+    """Return a client that `loop_start` connects, and connects again by itself.
+
+    Its session ends with the connection, and the broker chooses its name.
+
+    Raises:
+        ConfigurationError: the address or a certificate is wrong.
+    """
+    client, address = new_client(settings)
     client.reconnect_delay_set(min_delay=1, max_delay=max(1, round(settings.reconnect_max_s)))
     client.on_socket_open = _send_at_once
     client.connect_async(address.host, address.port, keepalive=settings.keepalive_s)
