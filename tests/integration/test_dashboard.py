@@ -238,6 +238,24 @@ def test_the_key_leaves_the_address_at_once_and_stays_in_the_tab(reader: Open) -
     assert page.evaluate("sessionStorage.length") == 0
 
 
+def test_what_was_shown_to_one_key_is_not_shown_to_the_next(reader: Open, pilot: Pilot) -> None:
+    one = reader(faultless=False)
+    one.open()
+    page = one.page
+    expect(page.locator("tr[data-device=dmn-env-001]")).to_have_count(1)
+    pilot.registry.keys.revoke(pilot.registry.keys.list()[0].id)
+    expect(page.locator("#gate")).to_be_visible(timeout=ROUND_MS)
+    page.route("**/v1/**", lambda route: route.abort())  # what is there now came before
+    narrow, _ = pilot.registry.keys.create("one site", grants=[Grant(Role.VIEWER, "elgazala")])
+    page.get_by_label("API key").fill(narrow)
+    page.get_by_role("button", name="Open").click()
+    expect(page.locator("#board")).to_be_visible()
+    expect(page.locator("tr[data-device]")).to_have_count(0)
+    page.unroute("**/v1/**")
+    expect(page.locator("tr[data-device=elg-env-001]")).to_have_count(1, timeout=ROUND_MS)
+    expect(page.locator("tr[data-device=dmn-env-001]")).to_have_count(0)
+
+
 @pytest.mark.parametrize("wrong", ["psl_wrong_wrong", "clé", "'; DROP TABLE keys"])
 def test_a_bad_key_is_asked_for_again(reader: Open, wrong: str) -> None:
     one = reader(faultless=False)

@@ -63,6 +63,7 @@ function start() {
     onRound: finish,
   });
   let updated = null;
+  let shownTo = null;
 
   /** Return a function that tells whether a panel is to be asked about now. */
   function wantedOn(page) {
@@ -73,10 +74,11 @@ function start() {
     connection.note(reached);
     health.noteReached(reached);
     if (refused) {
-      close({ refused: true });
+      close();
       return;
     }
     if (reached) {
+      shownTo = storedKey();
       updated = performance.now();
       devices.render();
       device.render();
@@ -91,13 +93,19 @@ function start() {
 
   function open(key) {
     storeKey(key);
+    if (shownTo !== null && shownTo !== key) {
+      // What the page holds was shown to another key.
+      location.reload();
+      return;
+    }
     gate.close();
     pages.open = true;
     find("#leave").hidden = false;
     refresh.start();
   }
 
-  function close({ refused }) {
+  /** Ask for another key: this one is not good, or no more. */
+  function close() {
     refresh.stop();
     storeKey(null);
     shared.latest.clear();
@@ -105,7 +113,7 @@ function start() {
     find("#leave").hidden = true;
     updated = null;
     showUpdated();
-    gate.open({ refused });
+    gate.open({ refused: true });
   }
 
   function showUpdated() {
@@ -134,7 +142,10 @@ function start() {
     event.preventDefault();
     find("#main").focus();
   });
-  find("#leave").addEventListener("click", () => close({ refused: false }));
+  find("#leave").addEventListener("click", () => {
+    storeKey(null);
+    location.reload();
+  });
   find("#languages").addEventListener("click", (event) => {
     const button = event.target.closest("[data-language]");
     if (button) {

@@ -48,15 +48,9 @@ export async function loadSeries(client, { device, quantity, range }, { signal }
   }
   const aggregate = aggregateOf(quantity);
   const names = aggregate === "mean" ? ["mean", "min", "max"] : [aggregate];
-  const [middle, low, high] = await Promise.all(
-    names.map((name) =>
-      client
-        .get("v1/readings", { ...asked, every, aggregate: name }, { signal })
-        .then((answer) => answer.series[0]?.points ?? []),
-    ),
-  );
-  const points = middle
-    .map((window, index) => windowPoint(window, span, low?.[index], high?.[index]))
+  const answer = await client.get("v1/readings", { ...asked, every, aggregate: names }, { signal });
+  const points = (answer.series[0]?.points ?? [])
+    .map((window) => windowPoint(window, span, aggregate))
     .filter((point) => point.value !== null);
   return { ...span, points, every, aggregate, ...cut(points, device, span, GAP_WINDOWS) };
 }
@@ -130,16 +124,19 @@ function rawPoint({ time, value, quality }) {
   return { ms, from: ms, to: ms, value, low: null, high: null, count: 1, quality };
 }
 
-function windowPoint(window, span, low, high) {
+/** A window has one value, or (asked for several aggregates) one of each. */
+function windowPoint(window, span, aggregate) {
   const from = Math.max(Date.parse(window.time), span.from);
   const to = Math.min(Date.parse(window.end), span.to);
+  const banded = window.values !== undefined;
+  const values = banded ? window.values : { [aggregate]: window.value };
   return {
     ms: (from + to) / 2,
     from,
     to,
-    value: window.value,
-    low: low?.value ?? null,
-    high: high?.value ?? null,
+    value: values[aggregate],
+    low: banded ? values.min : null,
+    high: banded ? values.max : null,
     count: window.count,
     quality: [],
   };
