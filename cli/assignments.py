@@ -6,11 +6,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.dead_letters.chosen import instant
 from cli.opened import opened_registry
+from cli.tables import plain, print_table
 from core.clock import iso
 from core.errors import NotFoundError
 from devices.registry import Assignment, AuditEntry, AuditEvent, AuditOutcome, Registry
@@ -88,8 +88,8 @@ def assignments(
     table = Table("number", "device", "person", "from", "until")
     for one in found:
         until = "" if one.end_ns is None else iso(one.end_ns)
-        table.add_row(str(one.id), one.device, one.person, iso(one.start_ns), until)
-    Console().print(table)
+        table.add_row(str(one.id), one.device, plain(one.person), iso(one.start_ns), until)
+    print_table(table)
     typer.echo(f"{len(found)} assignments")
 
 

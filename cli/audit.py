@@ -6,14 +6,12 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.opened import opened_registry
+from cli.tables import plain, print_table
 from core.clock import iso
 from devices.registry import AuditEvent, AuditFilter
-
-_WIDTH = 200
 
 audit_app = typer.Typer(help="Who read, was refused, or changed what.", no_args_is_help=True)
 
@@ -47,16 +45,13 @@ def list_audit(
             iso(row.time_ns),
             row.event,
             row.outcome,
-            f"{who} {row.actor.address}".strip(),
-            what + more,
+            plain(f"{who} {row.actor.address}".strip()),
+            plain(what + more),
             " ".join(row.sites),
             " ".join(row.quantities),
             str(row.rows),
         )
-    console = Console()
-    if not console.is_terminal:  # into a file or a pipe: a row is a line
-        console = Console(width=_WIDTH)
-    console.print(table)
+    print_table(table)
 
 
 @audit_app.command("verify")

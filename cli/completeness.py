@@ -9,18 +9,17 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from cli.opened import opened_registry
 from cli.ranges import DeviceOption, FromOption, SiteOption, ToOption, chosen_hours
+from cli.tables import print_table
 from core.clock import NS_PER_S, iso
 from devices.registry import LedgerRow, Registry
 from ingest.ledger import NO_BOOT
 
 _PAGE = 5000
-_WIDTH = 140
 _COUNTS = ("received", "stored", "duplicate", "dead_lettered", "pending", "missing")
 
 
@@ -96,10 +95,7 @@ def completeness(
     if len(shown) != 1:
         table.add_section()
         table.add_row("total", *("" for _ in keys[1:]), *_figures(total))
-    console = Console()
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDTH)
-    console.print(table)
+    print_table(table)
     typer.echo(
         "received = stored + duplicate + dead-lettered + pending. Never received: numbers of the "
         "devices' own counters that did not come; they are no part of received, and a message "

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.assignments import assign, assignments, unassign
 from cli.opened import opened_registry
+from cli.tables import plain, print_table
 from core.clock import iso
 from devices.registry.csv_import import read_devices_csv
 from devices.registry.labels import label_text, parse_labels
@@ -52,13 +52,13 @@ def list_devices(
             device.id,
             device.site,
             device.profile,
-            device.name,
-            device.building,
-            device.zone,
+            plain(device.name),
+            plain(device.building),
+            plain(device.zone),
             every,
-            label_text(device.labels),
+            plain(label_text(device.labels)),
         )
-    Console().print(table)
+    print_table(table)
     typer.echo(f"{len(found)} devices")
 
 
@@ -144,10 +144,10 @@ def show(device: Annotated[str, typer.Argument(help="Its id.")]) -> None:
     table = Table(show_header=False)
     for field in msgspec.structs.fields(Device):
         value = getattr(found, field.name)
-        table.add_row(field.name, _shown(field.name, value))
+        table.add_row(field.name, plain(_shown(field.name, value)))
     for column in ("received", "stored", "duplicate", "dead_lettered", "pending"):
         table.add_row(f"messages {column}", f"{getattr(totals, column):,}")
-    Console().print(table)
+    print_table(table)
 
 
 @devices_app.command("import")

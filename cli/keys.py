@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from cli.grants import (
@@ -17,6 +16,8 @@ from cli.grants import (
     parse_scopes,
 )
 from cli.opened import opened_registry
+from cli.tables import plain as plain_text
+from cli.tables import print_table
 from core.access import Domain, Role
 from core.clock import SystemClock, iso
 
@@ -77,7 +78,7 @@ def list_keys() -> None:
             ended = f"revoked {iso(key.revoked_ns)}" if key.revoked_ns else ""
             table.add_row(
                 key.id,
-                key.name,
+                plain_text(key.name),
                 key.user or "",
                 grants_text(key.grants),
                 "all" if key.scopes is None else ", ".join(sorted(key.scopes)),
@@ -85,7 +86,7 @@ def list_keys() -> None:
                 iso(key.last_used_ns) if key.last_used_ns else "never",
                 ended or (iso(key.expires_ns) if key.expires_ns else "never"),
             )
-    Console().print(table)
+    print_table(table)
 
 
 @keys_app.command("rotate")

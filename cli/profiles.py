@@ -7,10 +7,10 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.opened import opened_registry
+from cli.tables import print_table
 from devices.decoder import load_profiles, profile_schema
 from devices.profile_files import load_profile
 
@@ -30,7 +30,7 @@ def list_profiles() -> None:
                 binding.template,
                 binding.kind,
             )
-    Console().print(table)
+    print_table(table)
 
 
 @profiles_app.command("load")

@@ -26,6 +26,7 @@ from cli.exports.chosen import (
 )
 from cli.exports.client import Api, opened_api
 from cli.plotting import POINTS_A_COLUMN, charts, columns_of, label_of
+from cli.tables import print_table
 from core.errors import ConfigurationError
 
 _PATH = "/v1/readings"
@@ -140,7 +141,7 @@ def _print_table(answer: dict[str, Any]) -> None:
             one["unit"],
             last,
         )
-    Console().print(table)
+    print_table(table)
     if answer.get("next"):
         typer.echo("there are more: --limit, --csv for all, or `passerelle export`", err=True)
     if answer.get("rollups"):

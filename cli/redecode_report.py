@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from cli.tables import print_table
 from core.clock import iso
 from core.settings import Settings
 from ingest.redecode import Redecoded
@@ -30,7 +31,7 @@ def print_report(
         counts = (tally.added, tally.changed, tally.removed, tally.same)
         table.add_row(site, device, quantity, *(f"{count:,}" for count in counts))
     if table.row_count:
-        console.print(table)
+        print_table(table)
     for kind in ChangeKind:
         for change in done.examples.get(kind, []):
             console.print(f"{kind.value}: {_shown(change)}", highlight=False, soft_wrap=True)

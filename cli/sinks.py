@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli.opened import opened_registry
+from cli.tables import print_table
 from core.clock import SystemClock, iso
 from core.errors import ConfigurationError, NotFoundError
 from core.settings import Settings, SinkSettings, load_settings
@@ -42,7 +43,6 @@ def list_sinks(
             line = {"worker": worker, **msgspec.to_builtins(report)}
             typer.echo(msgspec.json.encode(line).decode())
         return
-    console = Console()
     table = Table("worker", "sink", "circuit", "since", "waiting", "missed messages", "why")
     for worker, report in reports:
         table.add_row(
@@ -54,11 +54,11 @@ def list_sinks(
             f"{report.missed_messages:,}",
             report.reason,
         )
-    console.print(table)
-    _print_gaps(console, load_settings())
+    print_table(table)
+    _print_gaps(load_settings())
 
 
-def _print_gaps(console: Console, settings: Settings) -> None:
+def _print_gaps(settings: Settings) -> None:
     if not settings.spool_path.exists():
         return
     table = Table("sink", "positions", "received from", "to", "messages", "points")
@@ -75,7 +75,7 @@ def _print_gaps(console: Console, settings: Settings) -> None:
                 )
     if table.row_count:
         typer.echo(f"not given, by {settings.spool_path}; `passerelle sinks refill NAME` fills it:")
-        console.print(table)
+        print_table(table)
 
 
 @sinks_app.command("refill")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.grants import grants_text, note_change, parse_grant
 from cli.opened import opened_registry
+from cli.tables import plain, print_table
 from core.access import Grant
 from core.clock import iso
 from devices.registry import Registry
@@ -51,13 +51,13 @@ def list_users() -> None:
         for user in registry.users.list():
             table.add_row(
                 user.id,
-                user.name,
+                plain(user.name),
                 grants_text(user.grants),
-                user.subject or "",
+                plain(user.subject or ""),
                 iso(user.created_ns),
                 iso(user.disabled_ns) if user.disabled_ns else "",
             )
-    Console().print(table)
+    print_table(table)
 
 
 @users_app.command("grant")

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from cli.exports.client import Api
 from core.errors import ConfigurationError
@@ -93,11 +91,6 @@ def _rows(api: Api, path: str, name: str, params: Mapping[str, Asked]) -> Iterat
 def print_json(answer: Any) -> None:
     """Print an answer as it came."""
     typer.echo(json.dumps(answer, ensure_ascii=False, indent=2))
-
-
-def print_table(table: Table) -> None:
-    """Print a table, without reading meaning into what stands in it."""
-    Console(highlight=False).print(table)
 
 
 def counted_more(count: int, noun: str, *, more: bool) -> str:

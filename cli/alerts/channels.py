@@ -10,10 +10,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.alerts.asked import JsonOption, print_json, print_table
-from cli.alerts.words import Json, cut, instant, plain
+from cli.alerts.asked import JsonOption, print_json
+from cli.alerts.words import Json, cut, instant
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
+from cli.tables import plain, print_table
 
 _PATH = "/v1/alert-channels"
 

@@ -21,7 +21,6 @@ from cli.alerts.words import (
     facts,
     instant,
     number,
-    plain,
     severity,
     state,
     title,
@@ -30,6 +29,7 @@ from cli.alerts.words import (
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
 from cli.plotting import charts
+from cli.tables import plain
 from core.clock import NS_PER_S
 
 _MOST_VALUES = 10

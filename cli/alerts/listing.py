@@ -23,7 +23,6 @@ from cli.alerts.asked import (
     counted_more,
     listed,
     print_json,
-    print_table,
 )
 from cli.alerts.words import (
     OPEN,
@@ -35,7 +34,6 @@ from cli.alerts.words import (
     instant,
     lasted,
     number,
-    plain,
     severity,
     state,
     title,
@@ -43,6 +41,7 @@ from cli.alerts.words import (
 )
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
+from cli.tables import plain, print_table
 from core.clock import iso
 from devices.registry.alert_records import AlertState
 

@@ -14,9 +14,10 @@ from cli.alerts.asked import (
     alert_path,
     print_json,
 )
-from cli.alerts.words import Json, about, instant, plain, title
+from cli.alerts.words import Json, about, instant, title
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
+from cli.tables import plain
 
 
 def acknowledge(

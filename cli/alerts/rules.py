@@ -19,13 +19,13 @@ from cli.alerts.asked import (
     ReasonOption,
     RuleNameArgument,
     print_json,
-    print_table,
     rule_path,
 )
 from cli.alerts.trial import check
-from cli.alerts.words import Json, cut, instant, plain, severity, title
+from cli.alerts.words import Json, cut, instant, severity, title
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
+from cli.tables import plain, print_table
 from core.errors import ConfigurationError, RuleError
 
 _PATH = "/v1/alert-rules"

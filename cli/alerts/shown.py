@@ -14,6 +14,7 @@ from alerts.backtest import Alarm, History, Label, Score
 from alerts.model import Subject
 from alerts.rules.model import Rule
 from cli.plotting import charts
+from cli.tables import plain
 from core.clock import NS_PER_S, iso
 from core.quantities import CATALOGUE
 from core.reading import Reading
@@ -102,8 +103,8 @@ def show_alarms(console: Console, alarms: Sequence[Alarm], *, zone: ZoneInfo, en
             f"{_local(one.at_ns, zone):%Y-%m-%d %H:%M:%S}",
             "still" if one.until_ns is None else f"{_local(one.until_ns, zone):%Y-%m-%d %H:%M:%S}",
             duration(until_ns - one.at_ns),
-            about(one.subject),
-            because(one),
+            plain(about(one.subject)),
+            plain(because(one)),
         )
     console.print(table)
     if len(alarms) > _MOST_SHOWN:

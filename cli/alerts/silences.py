@@ -20,11 +20,11 @@ from cli.alerts.asked import (
     counted_more,
     listed,
     print_json,
-    print_table,
 )
-from cli.alerts.words import Json, cut, instant, plain
+from cli.alerts.words import Json, cut, instant
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import opened_api
+from cli.tables import plain, print_table
 from core.clock import SystemClock, iso
 from core.errors import ConfigurationError
 

@@ -11,9 +11,10 @@ from rich.table import Table
 from cli.alerts.asked import JsonOption, print_json
 from cli.alerts.listing import RuleOption, SiteOption
 from cli.alerts.shown import duration, percent
-from cli.alerts.words import about, instant, plain
+from cli.alerts.words import about, instant
 from cli.exports.chosen import KeyOption, ToOption, UrlOption
 from cli.exports.client import opened_api
+from cli.tables import plain
 from core.clock import NS_PER_S
 
 _RULES = 20

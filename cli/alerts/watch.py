@@ -15,9 +15,10 @@ from rich.text import Text
 
 from cli.alerts.asked import SHOWN, counted_more, listed
 from cli.alerts.listing import SiteOption, table_of
-from cli.alerts.words import OPEN, Json, about, instant, plain, title, value
+from cli.alerts.words import OPEN, Json, about, instant, title, value
 from cli.exports.chosen import KeyOption, UrlOption
 from cli.exports.client import Api, ApiError, opened_api
+from cli.tables import plain
 
 _EVERY_S = 2.0
 _MOST = 200

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from cli.alerts.shown import duration
+from cli.tables import plain
 from core.clock import NS_PER_S
 
 Json = Mapping[str, Any]
@@ -22,13 +23,6 @@ _SECONDS = {"over_s", "silent_s", "after_s", "held_s_ago"}
 _IN_UNIT = {"value", "above", "below", "change", "expected", "allowed"}
 _BESIDE = {"quantity", "unit", "value"}
 _TEXT = 60
-
-
-def plain(text: object, style: str = "") -> Text:
-    """Return text as it is: no markup, and no character that steers a terminal."""
-    shown = str(text)
-    kept = "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in shown)
-    return Text(kept, style=style)
 
 
 def cut(text: str, most: int = _TEXT) -> str:

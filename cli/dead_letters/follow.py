@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
+from cli.tables import plain, print_table
 from core.clock import NS_PER_S, SystemClock
 from core.errors import ConflictError, PasserelleError
 from devices.registry import LetterAction, LetterFate, LetterOutcome, LetterRequest, Registry
@@ -90,14 +90,14 @@ def print_outcomes(action: LetterAction, requests: Sequence[LetterRequest]) -> N
         counts = [_sum(mine, tuple(fate.value for fate in fates)) for fates in columns.values()]
         table.add_row(reason, *(f"{count:,}" for count in (*counts, _sum(mine, _STAY))))
     if outcomes:
-        Console().print(table)
+        print_table(table)
     stay: dict[str, tuple[int, str]] = {}
     for one in outcomes:
         if one.fate in _STAY:
             count, said = stay.get(one.reason_now, (0, one.detail))
             stay[one.reason_now] = (count + one.count, said)
     for now, (count, said) in sorted(stay.items(), key=lambda item: -item[1][0]):
-        Console().print(Text(f"{count:,} stay, {now or 'missing'}: {said}"))
+        Console().print(plain(f"{count:,} stay, {now or 'missing'}: {said}"))
 
 
 def _sum(outcomes: Sequence[LetterOutcome], fates: tuple[str, ...]) -> int:

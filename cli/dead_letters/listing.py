@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from cli.dead_letters.chosen import (
     DeviceOption,
@@ -27,6 +25,7 @@ from cli.dead_letters.chosen import (
     pages,
 )
 from cli.opened import opened_registry
+from cli.tables import plain, print_table
 from core.clock import iso
 from core.reasons import what_to_do
 from devices.registry import DeadLetter, DeadLetterState, Registry
@@ -71,15 +70,15 @@ def list_letters(
         table.add_row(
             letter.id,
             iso(letter.received_ns)[:19] + "Z",
-            Text(letter.site),
-            Text(letter.device),
+            plain(letter.site),
+            plain(letter.device),
             letter.reason,
             letter.scope,
             f"{letter.size:,}",
-            Text(detail if len(detail) <= _DETAIL else f"{detail[:_DETAIL]}..."),
+            plain(detail if len(detail) <= _DETAIL else f"{detail[:_DETAIL]}..."),
         )
     if rows:
-        Console().print(table)
+        print_table(table)
     for name, count in counts.items():
         typer.echo(f"{count:>9,}  {name}")
     total = sum(counts.values())
@@ -104,7 +103,7 @@ def summary() -> None:
             reason, *(f"{states.get(state, 0):,}" for state in DeadLetterState), what_to_do(reason)
         )
     if by_reason:
-        Console().print(table)
+        print_table(table)
     else:
         typer.echo("no dead letter: everything that was received could be used")
     for line in workers:

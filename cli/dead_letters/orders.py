@@ -6,7 +6,6 @@ import getpass
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.dead_letters.chosen import (
@@ -31,6 +30,7 @@ from cli.dead_letters.follow import (
     say,
 )
 from cli.opened import opened_registry
+from cli.tables import print_table
 from core.clock import iso
 from core.errors import ConfigurationError
 from devices.registry import LetterAction, LetterFilter, LetterRequest, Registry
@@ -170,7 +170,7 @@ def requests() -> None:
             f"{one.matched:,}", f"{one.done:,}", f"{one.replayed:,}", f"{one.failed:,}", state,
         )  # fmt: skip
     if found:
-        Console().print(table)
+        print_table(table)
     typer.echo(f"{len(found)} requests")
 
 

@@ -8,11 +8,11 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from cli.dead_letters.listing import shown
 from cli.opened import opened_registry
 from cli.points import points_table
+from cli.tables import plain, print_table
 from core.reasons import Reason, what_to_do
 from core.settings import load_settings
 from devices.registry import DeadLetter, DeadLetterState, LetterFate, Registry
@@ -44,10 +44,10 @@ def show(
     table = Table(show_header=False)
     for name, value in shown(letter).items():
         if value not in ("", {}):
-            table.add_row(name, Text(str(value)))
+            table.add_row(name, plain(value))
     if hint := what_to_do(letter.reason):
         table.add_row("what to do", hint)
-    console.print(table)
+    print_table(table)
     _print_payload(letter, full=full, as_hex=as_hex)
     if foreseen is not None:
         _print_foreseen(console, letter, foreseen)

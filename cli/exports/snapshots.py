@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.exports.chosen import (
@@ -26,6 +25,7 @@ from cli.exports.chosen import (
 )
 from cli.exports.client import opened_api
 from cli.exports.export import fetched, made
+from cli.tables import plain, print_table
 
 _PATH = "/v1/snapshots"
 
@@ -75,12 +75,12 @@ def list_snapshots(*, url: UrlOption = None, key: KeyOption = None) -> None:
             for one in page["snapshots"]:
                 count += 1
                 table.add_row(
-                    one["id"], one["title"], one["state"], f"{one['rows']:,}",
+                    one["id"], plain(one["title"]), one["state"], f"{one['rows']:,}",
                     f"{one['created'][:19]}Z", (one["content_sha256"] or "")[:16],
                 )  # fmt: skip
             path = page["next"]
     if count:
-        Console().print(table)
+        print_table(table)
     typer.echo(f"{count} snapshots")
 
 
@@ -121,6 +121,6 @@ def verify(snapshot: IdArgument, *, url: UrlOption = None, key: KeyOption = None
                 one["site"], one["device"], one["day"],
                 str(one["added"]), str(one["removed"]), str(one["changed"]),
             )  # fmt: skip
-        Console().print(table)
+        print_table(table)
     if not (found["same"] and found["intact"]):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""The command line, run as a user runs it."""
+"""The command line, as a user sees it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,27 @@ def site(tmp_path: Path) -> Site:
 
 
 def fails(site: Site, *arguments: str, code: int = 2) -> str:
-    program = site.program("-m", "cli", *arguments, log="command")
-    done = subprocess.run(
-        program.command,
-        env=program.environment,
-        cwd=site.directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stderr
+    found, said = site.failing(*arguments)
+    assert found == code, said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("devices", "list"), 0, "0 devices"),
+        (("devices", "show", "nobody"), 1, "nobody"),
+        (("devices", "import", "nowhere.csv"), 2, "nowhere.csv"),
+        (("devices", "dance"), 2, "dance"),
+    ],
+)
+def test_the_program_ends_with_the_code_that_says_what_happened(
+    site: Site, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    program = site.program("-m", "cli", *arguments, log="command").start()
+    assert program.process is not None
+    assert program.process.wait(timeout=60) == code
+    assert said in program.output()
 
 
 def test_a_device_is_added_listed_and_shown(site: Site) -> None:
@@ -44,6 +53,20 @@ def test_a_device_is_added_listed_and_shown(site: Site) -> None:
     assert "there is a device 'thermo-1' already" in fails(
         site, "devices", "add", "thermo-1", "--site", "elgazala", "--profile", "passerelle", code=1
     )
+
+
+def test_what_somebody_wrote_is_shown_and_never_obeyed(site: Site) -> None:
+    site.command(
+        "devices", "add", "thermo-1", "--site", "elgazala", "--profile", "passerelle",
+        "--building", "[bold]lab[/bold]", "--name", "roof\x1b[2J",
+    )  # fmt: skip
+    for told in (
+        site.command("devices", "list"),
+        site.command("devices", "show", "thermo-1"),
+    ):
+        assert "[bold]lab[/bold]" in told
+        assert "roof\ufffd[2J" in told
+        assert "\x1b" not in told
 
 
 def test_labels_of_a_device_are_set_found_and_taken_away(site: Site) -> None:

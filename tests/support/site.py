@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from tests.servers.ports import free_port
 from tests.servers.waiting import wait_until
 from tests.support.account import Api
+from tests.support.commands import Done, run_command
 from tests.support.programs import Program
 
 
@@ -36,26 +36,18 @@ class Site:
     def command(self, *arguments: str) -> str:
         """Run `passerelle ARGUMENTS` to its end; return what it printed."""
         done = self._run(*arguments)
-        assert done.returncode == 0, done.stderr or done.stdout
+        assert done.code == 0, done.stderr or done.stdout
         return done.stdout
 
     def failing(self, *arguments: str) -> tuple[int, str]:
         """Run `passerelle ARGUMENTS`, which fails; return its exit code and what it printed."""
         done = self._run(*arguments)
-        assert done.returncode != 0, done.stdout
-        return done.returncode, done.stdout + done.stderr
+        assert done.code != 0, done.stdout
+        return done.code, done.stdout + done.stderr
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        program = self.program("-m", "cli", *arguments, log="command")
-        return subprocess.run(
-            program.command,
-            env=program.environment,
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+    def _run(self, *arguments: str) -> Done:
+        environment = self.program("-m", "cli", log="command").environment
+        return run_command(arguments, environment=environment, directory=self.directory)
 
     def register_fleet(self, scenario: str, devices: int) -> None:
         """Register the devices of a scenario."""
