@@ -1,60 +1,69 @@
 """Units: from what a device declares to the quantity's canonical unit, as `scale` and `offset`.
 
-pint does the algebra when a profile is loaded (or a unit is first seen); the hot path only
-multiplies and adds. Devices spell units in their own ways (`°C`, `ppm`, `µg/m³`), UCUM in another
-(`Cel`, `[ppm]`, `ug/m3`): both are accepted, and nothing else is guessed.
+Devices spell units in their own ways (`°C`, `ppm`, `µg/m³`), UCUM in another (`Cel`, `[ppm]`,
+`ug/m3`): both are accepted, and nothing else is guessed. The factors are exact; a test compares
+each conversion with pint's (decision 0036).
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NamedTuple
-
-import pint
+from typing import NamedTuple
 
 from core.errors import UnknownUnitError
 from core.quantities import quantity
 
-_UCUM_TO_PINT = {
-    "1": "dimensionless",
-    "Cel": "degC",
-    "[degF]": "degF",
-    "K": "kelvin",
-    "%": "percent",
-    "[ppm]": "ppm",
-    "[ppb]": "ppb",
-    "mm[Hg]": "millimeter_Hg",
-    "[pH]": "pH_unit",
-    "[NTU]": "NTU",
-    "dB": "decibel_level",
-    "dB[mW]": "decibel_milliwatt",
-    "deg": "degree",
-    "kW.h": "kilowatt_hour",
-    "W.h": "watt_hour",
-    "W/m2": "watt / meter ** 2",
-    "ug/m3": "microgram / meter ** 3",
-    "mg/m3": "milligram / meter ** 3",
-    "Bq/m3": "becquerel / meter ** 3",
-    "m3": "meter ** 3",
-    "mg/dL": "milligram / deciliter",
-    "mg/L": "milligram / liter",
-    "mmol/L": "millimole / liter",
-    "/min": "1 / minute",
-    "L/min": "liter / minute",
-    "m3/h": "meter ** 3 / hour",
-    "L/h": "liter / hour",
-    "uS/cm": "microsiemens / centimeter",
-    "By": "byte",
-    "kBy": "kilobyte",
-    "var": "volt_ampere_reactive",
-    "[in_i'Hg]": "inch_Hg",
-    "[psi]": "psi",
-    "[mi_i]/h": "mile / hour",
-    "[lb_av]": "pound",
-    "{people}": "people_item",
-    "{entries}": "entry_item",
-    "{steps}": "step_item",
-}
+
+class _Unit(NamedTuple):
+    """Value in the kind's base unit = value x `factor` + `offset`."""
+
+    kind: str
+    factor: Fraction
+    offset: Fraction = Fraction(0)
+
+
+_KINDS: dict[str, dict[str, str]] = {
+    "ratio": {"1": "1", "%": "0.01", "[ppm]": "1e-6", "[ppb]": "1e-9"},
+    "temperature": {"K": "1", "Cel": "1", "[degF]": "5/9"},
+    "pressure": {
+        "Pa": "1", "hPa": "100", "kPa": "1000", "bar": "100000", "mm[Hg]": "133.322387415",
+        "[in_i'Hg]": "3386.388640341", "[psi]": "6894.757293168361",
+    },
+    "length": {"m": "1", "cm": "0.01", "mm": "0.001", "km": "1000"},
+    "speed": {
+        "m/s": "1", "mm/s": "0.001", "km/h": "10/36", "kn": "1852/3600", "[mi_i]/h": "0.44704",
+    },
+    "volume": {"m3": "1", "L": "0.001", "mL": "1e-6"},
+    "flow": {"m3/h": "1", "L/h": "0.001", "L/min": "0.06"},
+    "mass": {"kg": "1", "g": "0.001", "[lb_av]": "0.45359237"},
+    "time": {"s": "1", "ms": "0.001", "min": "60", "h": "3600", "d": "86400"},
+    "frequency": {"Hz": "1", "kHz": "1000", "/min": "1/60"},
+    "voltage": {"V": "1", "mV": "0.001", "kV": "1000"},
+    "current": {"A": "1", "mA": "0.001"},
+    "power": {"W": "1", "kW": "1000", "MW": "1000000", "VA": "1", "kVA": "1000"},
+    "reactive power": {"var": "1", "kvar": "1000"},
+    "energy": {"J": "1", "kJ": "1000", "MJ": "1000000", "W.h": "3600", "kW.h": "3600000"},
+    "mass concentration": {"ug/m3": "1", "mg/m3": "1000", "mg/L": "1000000", "mg/dL": "10000000"},
+    "size": {"By": "1", "kBy": "1000"},
+}  # fmt: skip
+"""Units of a kind, with how many of its first one each is: UCUM 2.1; millimetre of mercury and what
+is derived of it by the density of mercury of 13.5951 g/cm3 and the standard gravity."""
+
+_ALONE = (
+    "deg", "dB", "dB[mW]", "lx", "W/m2", "Bq/m3", "uS/cm", "mmol/L", "[pH]", "[NTU]", "{people}",
+    "{entries}", "{steps}",
+)  # fmt: skip
+"""Units that are converted into no other."""
+
+_OFFSETS = {"Cel": "273.15", "[degF]": "459.67"}
+"""Zero of a scale: kelvins below it, in its own degrees."""
+
+_UNITS = {
+    code: _Unit(kind, Fraction(factor), Fraction(_OFFSETS.get(code, 0)) * Fraction(factor))
+    for kind, units in _KINDS.items()
+    for code, factor in units.items()
+} | {code: _Unit(code, Fraction(1)) for code in _ALONE}
 
 _AS_DEVICES_WRITE = {
     "": "1",
@@ -115,14 +124,6 @@ _AS_DEVICES_WRITE = {
     "steps": "{steps}",
 }
 
-_PLAIN = frozenset(
-    "V mV kV A mA W kW MW VA kVA kvar Hz kHz J kJ MJ lx s ms min h d m cm mm km L mL "
-    "Pa hPa kPa bar g kg m/s mm/s km/h kn".split()
-)
-_PINT_NAMES = {"kvar": "kilovolt_ampere_reactive", "d": "day", "h": "hour", "kn": "knot"}
-
-_FAR = 1e6  # a point far from 0, so that an offset unit's scale keeps its digits
-
 _GLUCOSE_MG_DL_PER_MMOL_L = 18.016  # molar mass of glucose, 180.16 g/mol
 
 
@@ -136,22 +137,9 @@ class Conversion(NamedTuple):
 IDENTITY = Conversion(1.0, 0.0)
 
 
-@lru_cache(maxsize=1)
-def _registry() -> Any:
-    registry: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
-    for definition in (
-        "ppb = 1e-9",
-        "pH_unit = [acidity]",
-        "NTU = [turbidity]",
-        "people_item = [people]",
-        "entry_item = [entries]",
-        "step_item = [steps]",
-        "decibel_level = [sound_level]",
-        "decibel_milliwatt = [power_level]",
-        "volt_ampere_reactive = [reactive_power] = var_unit",
-    ):
-        registry.define(definition)
-    return registry
+def units() -> tuple[str, ...]:
+    """Return the UCUM code of every unit that is known."""
+    return tuple(_UNITS)
 
 
 def ucum(unit: str) -> str:
@@ -162,7 +150,7 @@ def ucum(unit: str) -> str:
     """
     stripped = unit.strip()
     code = _AS_DEVICES_WRITE.get(stripped, stripped)
-    if code in _UCUM_TO_PINT or code in _PLAIN:
+    if code in _UNITS:
         return code
     shown = stripped if len(stripped) <= 40 else f"{stripped[:40]}..."  # noqa: PLR2004 - a line
     raise UnknownUnitError(f"unit {shown!r} is not known; use a UCUM code such as Cel, hPa or kW.h")
@@ -176,27 +164,18 @@ def conversion(quantity_name: str, unit: str) -> Conversion:
         UnknownQuantityError: no such quantity.
         UnknownUnitError: no such unit, or it does not measure this quantity.
     """
-    target = quantity(quantity_name).unit
-    source = ucum(unit)
-    if source == target:
+    canonical = quantity(quantity_name).unit
+    code = ucum(unit)
+    if code == canonical:
         return IDENTITY
-    if quantity_name == "blood_glucose" and source == "mmol/L":
+    if quantity_name == "blood_glucose" and code == "mmol/L":
         return Conversion(_GLUCOSE_MG_DL_PER_MMOL_L, 0.0)
-    registry = _registry()
-    try:
-        zero = registry.Quantity(0.0, _pint_name(source)).to(_pint_name(target)).magnitude
-        far = registry.Quantity(_FAR, _pint_name(source)).to(_pint_name(target)).magnitude
-    except pint.DimensionalityError:
+    source, target = _UNITS[code], _UNITS[canonical]
+    if source.kind != target.kind:
         raise UnknownUnitError(
-            f"{quantity_name} is measured in {target}; {unit!r} cannot be converted to it"
-        ) from None
-    return Conversion(_tidy((far - zero) / _FAR), _tidy(zero))
-
-
-def _pint_name(code: str) -> str:
-    return _UCUM_TO_PINT.get(code) or _PINT_NAMES.get(code, code)
-
-
-def _tidy(number: float) -> float:
-    """Drop the rounding noise of pint's conversions (14 digits are far beyond any sensor)."""
-    return float(f"{number:.14g}")
+            f"{quantity_name} is measured in {canonical}; {unit!r} cannot be converted to it"
+        )
+    return Conversion(
+        float(source.factor / target.factor),
+        float((source.offset - target.offset) / target.factor),
+    )
