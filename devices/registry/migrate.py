@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import re
+from importlib.resources import files
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from core.errors import ConfigurationError
 from devices.registry.database import Database
@@ -18,8 +15,7 @@ HEAD = "head"
 BASE = "base"
 _ADVISORY_LOCK = 0x7061737365
 _LONGEST_WAIT_S = 600
-_alembic = threading.Lock()
-"""Alembic's context is one for the process: two threads may not run it at once."""
+_STEP = re.compile(r"(\d{4})_\w+\.py")
 
 
 def migrate(database: Database, *, revision: str = HEAD) -> None:
@@ -39,42 +35,37 @@ def migrate(database: Database, *, revision: str = HEAD) -> None:
             raise RegistryUnavailableError(
                 f"the directory of the registry {database.where} cannot be made: {error.strerror}"
             ) from None
-    scripts = ScriptDirectory.from_config(alembic_config())
-    wanted = scripts.get_current_head() if revision == HEAD else revision
+    known = forms()
+    wanted = known[-1] if revision == HEAD else revision
     with database.read() as connection:
-        if _present(connection) == wanted:
+        if present(connection) == wanted:
             return
+    from devices.registry.steps import run  # noqa: PLC0415 - loads Alembic
+
     with database.write() as connection:
         if database.kind == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LONGEST_WAIT_S}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
-        present = _present(connection)
-        if present not in {None, *(one.revision for one in scripts.walk_revisions())}:
+        found = present(connection)
+        if found not in {None, *known}:
             raise ConfigurationError(
-                f"the registry {database.where} has the form {present!r} of a newer Passerelle, "
-                f"this one knows it up to {scripts.get_current_head()!r}; update this program"
+                f"the registry {database.where} has the form {found!r} of a newer Passerelle, "
+                f"this one knows it up to {known[-1]!r}; update this program"
             )
         run(connection, revision)
 
 
-def run(connection: Connection, revision: str) -> None:
-    """Run the steps from the present form to `revision` on `connection`, in its transaction.
-
-    Forms are numbered: one of a greater number is later.
-    """
-    configuration = alembic_config()
-    configuration.attributes["connection"] = connection
-    later = revision == HEAD or (revision != BASE and revision > (_present(connection) or ""))
-    with _alembic:
-        (command.upgrade if later else command.downgrade)(configuration, revision)
+def forms() -> list[str]:
+    """Return the numbers of the forms that this program knows, the present one last."""
+    steps = files("devices.registry.migrations.versions").iterdir()
+    return sorted(found[1] for step in steps if (found := _STEP.fullmatch(step.name)))
 
 
-def alembic_config() -> Config:
-    """Return Alembic's configuration: there is no alembic.ini."""
-    configuration = Config()
-    configuration.set_main_option("script_location", "devices.registry:migrations")
-    return configuration
-
-
-def _present(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def present(connection: Connection) -> str | None:
+    """Return the number of the form that the tables have; None: there are none."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    number: str | None = connection.execute(
+        text("SELECT version_num FROM alembic_version")
+    ).scalar()
+    return number

@@ -19,7 +19,8 @@ from core.errors import ConfigurationError
 from devices.registry import Registry
 from devices.registry.database import Database
 from devices.registry.errors import RegistryUnavailableError
-from devices.registry.migrate import BASE, HEAD, alembic_config, migrate
+from devices.registry.migrate import BASE, HEAD, forms, migrate
+from devices.registry.steps import alembic_config
 from devices.registry.tables import metadata
 from tests.contract.registry_data import DATABASES, NOW_NS, device, ledger_row, letter, new_address
 
@@ -143,6 +144,12 @@ def test_processes_that_start_at_once_migrate_and_seed_once(url: str) -> None:
 def test_threads_of_one_process_may_migrate_at_once(database: Database) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: migrate(database), range(4)))
+    assert form(database) == FORMS[-1]
+
+
+def test_the_steps_are_those_that_are_there(database: Database) -> None:
+    assert forms() == FORMS
+    migrate(database)
     assert form(database) == FORMS[-1]
 
 
