@@ -88,11 +88,13 @@ class Waiting(msgspec.Struct, frozen=True):
         lines: newest lines, a series and shape each.
         hours: what stands before the fields of a line, and an hour.
         version: of the last change among them.
+        more: whether others may wait behind them.
     """
 
     lines: list[bytes]
     hours: list[tuple[bytes, int]]
     version: int
+    more: bool = False
 
 
 def kept_of(bodies: Iterable[bytes]) -> Kept:
@@ -144,23 +146,23 @@ def keep(db: sqlite3.Connection, kept: Kept, *, version: int) -> None:
 
 def waiting(db: sqlite3.Connection, *, limit: int) -> Waiting | None:
     """Return the oldest changes that wait to be told, about `limit` of each kind; None: none do."""
-    edges = [
-        row[0]
+    found = [
+        db.execute(
+            f"SELECT max(version), count(*) FROM (SELECT version FROM {table} "  # noqa: S608
+            "ORDER BY version LIMIT ?)",
+            (limit,),
+        ).fetchone()
         for table in ("kept_series", "kept_hour")
-        if (
-            row := db.execute(
-                f"SELECT max(version), count(*) FROM (SELECT version FROM {table} "  # noqa: S608
-                "ORDER BY version LIMIT ?)",
-                (limit,),
-            ).fetchone()
-        )[1]
     ]
+    edges = [version for version, count in found if count]
     if not edges:
         return None
-    edge = min(edges)
+    bounds = [version for version, count in found if count >= limit]
+    edge = min(bounds) if bounds else max(edges)
     lines = db.execute("SELECT line FROM kept_series WHERE version <= ? ORDER BY version", (edge,))
     hours = db.execute("SELECT head, hour FROM kept_hour WHERE version <= ?", (edge,))
-    return Waiting([row[0] for row in lines], [(head, hour) for head, hour in hours], edge)
+    told_hours = [(head, hour) for head, hour in hours]
+    return Waiting([row[0] for row in lines], told_hours, edge, more=bool(bounds))
 
 
 def told(db: sqlite3.Connection, waiting: Waiting) -> None:
