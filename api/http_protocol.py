@@ -4,23 +4,24 @@ The protocol sends no trailers, and takes heads of any length. Only what ends an
 the last body message is held back until its trailers are there, and they are written behind the
 last chunk.
 
-An answer without an end may send its middle past everything that stands between application and
-protocol (`DIRECT`): a reader of the live stream is told something sixty times a second, and what
-looks at heads and ends has nothing to do there.
+An answer without an end may write chunks as they are (`CHUNKS`): what a hundred readers of the live
+stream are told alike, sixty times a second, is put together once (`api.live.told`).
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of a request's target and headers, at most."""
-DIRECT = "passerelle.direct"
-"""ASGI extension of a request: `send` as the protocol has it, for the middle of a body only."""
+CHUNKS = "passerelle.chunks"
+"""ASGI extension of a request: a function that writes a whole chunk of a body that has begun, at
+once, and returns whether it did: not while the connection takes nothing, nor when it is over."""
 _EXTENSION = "http.response.trailers"
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -98,10 +99,24 @@ def _with_trailers(app: Any, connection: _Transport) -> ASGIApp:
             await send(message)
 
         given = scope.get("extensions", {})
-        scope = {**scope, "extensions": {**given, _EXTENSION: {}, DIRECT: send}}
+        write = partial(_write_chunk, getattr(send, "__self__", None))
+        scope = {**scope, "extensions": {**given, _EXTENSION: {}, CHUNKS: write}}
         await app(scope, receive, trailing_send)
 
     return wrapped
+
+
+def _write_chunk(cycle: RequestResponseCycle | None, chunk: bytes) -> bool:
+    if (
+        cycle is None
+        or not (cycle.response_started and cycle.chunked_encoding)
+        or cycle.response_complete
+        or cycle.disconnected
+        or cycle.flow.write_paused
+    ):
+        return False
+    cycle.transport.write(chunk)
+    return True
 
 
 def _has_length(message: Message) -> bool:

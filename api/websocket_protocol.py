@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
 FRAMES = "passerelle.frames"
-"""ASGI extension of a connection: writes a whole frame; an `OSError`: it is closed."""
+"""ASGI extension of a connection: a function that writes a whole frame at once, and returns whether
+it did: not while the connection takes nothing, nor when it is being closed."""
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
@@ -21,17 +21,17 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Serve the connection."""
-        extensions: dict[str, Any] = {**self.scope.get("extensions", {}), FRAMES: self.write_frame}
+        extensions: dict[str, Any] = {**self.scope.get("extensions", {}), FRAMES: self._write_frame}
         self.scope["extensions"] = extensions
         await super().run_asgi()
 
-    async def write_frame(self, frame: bytes) -> None:
-        """Write a frame, once the connection takes it.
-
-        Raises:
-            ClientDisconnected: the connection is closed, or being closed.
-        """
-        await self.writable.wait()
-        if self.disconnected or self.close_sent or self.conn.state is not State.OPEN:
-            raise ClientDisconnected
+    def _write_frame(self, frame: bytes) -> bool:
+        if (
+            not self.writable.is_set()
+            or self.disconnected
+            or self.close_sent
+            or self.conn.state is not State.OPEN
+        ):
+            return False
         self.transport.write(frame)
+        return True

@@ -43,7 +43,7 @@ _IDLE_S = 0.1
 _BUSY_PER_S = 5000.0
 """Messages a second from which on a batch is waited for longer: each transaction writes a row for
 each device that is in it, so that many small ones cost more than their messages."""
-_PATIENCE = 5
+_PATIENCE = 10
 _FORGET_EVERY = 200
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -37,6 +38,17 @@ TOO_LONG_AGO = "too_long_ago"
 _STREAMS = 10_000
 _LOOK_S = 0.1
 _TOPIC = f"{TOPIC}/+"
+
+
+class _Wait(msgspec.Struct, frozen=True):
+    """Somebody who waits: until when on the loop's clock, and what takes events meanwhile."""
+
+    until_s: float
+    push: Callable[[Event], bool] | None
+
+    def offered(self, event: Event) -> bool:
+        """Offer an event; return whether it was taken."""
+        return self.push is not None and self.push(event)
 
 
 class Hub:
@@ -67,7 +79,7 @@ class Hub:
         self._ring = Ring(keep_s=settings.keep_s, keep_bytes=keep_bytes, text_bytes=keep_bytes // 2)
         self._told: Texts[Told] = Texts(most_bytes=keep_bytes // 2, size=attrgetter("size"))
         self._numbers: dict[int, int] = {}
-        self._waiting: dict[asyncio.Future[bool], float] = {}
+        self._waiting: dict[asyncio.Future[bool], _Wait] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: mqtt.Client | None = None
@@ -120,19 +132,22 @@ class Hub:
         """Return events after a number, the oldest first."""
         return self._ring.after(number, most=most)
 
-    async def wait(self, number: int, *, timeout_s: float) -> bool:
+    async def wait(
+        self, number: int, *, timeout_s: float, push: Callable[[Event], bool] | None = None
+    ) -> bool:
         """Wait for an event after a number; return whether there is one, or the end.
 
         Args:
             number: of the last event that is known.
             timeout_s: after how long it is False, a tenth of a second sooner or later, seconds.
+            push: is offered each event, and returns whether that was all: then the wait goes on.
         """
         if self.stopping or self._ring.newest > number:
             return True
         # A hundred readers wait anew at every batch: they share one timer.
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[bool] = loop.create_future()
-        self._waiting[waiting] = loop.time() + timeout_s
+        self._waiting[waiting] = _Wait(loop.time() + timeout_s, push)
         if self._timer is None:
             self._timer = loop.call_later(_LOOK_S, self._look, loop)
         try:
@@ -187,24 +202,26 @@ class Hub:
     def _put(self, points: list[Any], told_ns: int, *, missed: str = "", batches: int = 0) -> None:
         facts = {"batches": batches} if batches else {}
         now_s = self._clock.monotonic_s()
-        self._ring.put(points, told_ns=told_ns, now_s=now_s, missed=missed, facts=facts)
-        self._wake()
+        event = self._ring.put(points, told_ns=told_ns, now_s=now_s, missed=missed, facts=facts)
+        # Most readers have taken all that came before, and their connections take this at once:
+        # they are not woken for it, which costs as much again as telling them.
+        self._wake({one for one, wait in self._waiting.items() if not wait.offered(event)})
 
     def _end(self) -> None:
         self.stopping = True
-        self._wake()
+        self._wake(set(self._waiting))
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, {}
+    def _wake(self, waiting: Iterable[asyncio.Future[bool]]) -> None:
         for one in waiting:
+            del self._waiting[one]
             if not one.done():
                 one.set_result(True)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """End the waits whose time is over; look again as long as anybody waits."""
         now_s = loop.time()
-        for one, until_s in self._waiting.items():
-            if now_s >= until_s and not one.done():
+        for one, wait in self._waiting.items():
+            if now_s >= wait.until_s and not one.done():
                 one.set_result(False)
         self._timer = loop.call_later(_LOOK_S, self._look, loop) if self._waiting else None
 

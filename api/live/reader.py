@@ -56,6 +56,7 @@ class Reader:
         last: where it left off, or None to begin now.
         for_s: after how long the stream ends, seconds; None: never.
         renew: returns what the reader gets from now on, or None when it may not read any more.
+        write: tells the reader something at once, and returns whether it did; None: nothing can.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Reader:
         last: Place | None,
         for_s: float | None,
         renew: Callable[[], Awaitable[Shown | None]],
+        write: Callable[[Told], bool] | None = None,
     ) -> None:
         self._hub = hub
         self._shown = shown
@@ -75,7 +77,8 @@ class Reader:
         self._renew = renew
         self._number = hub.newest
         self._last = last
-        self._began_s = self._renew_at_s = 0.0
+        self._write = write
+        self._began_s = self._renew_at_s = self._told_s = 0.0
 
     def show(self, shown: Shown) -> None:
         """Give the reader something else from now on."""
@@ -101,7 +104,8 @@ class Reader:
         """Yield what the reader is told, without end unless it has to end.
 
         The next thing is only made when the one before was taken: who is slow waits here, and
-        misses what is let go meanwhile.
+        misses what is let go meanwhile. A reader that waits for something new is told it past this,
+        by `write`, as long as there is nothing else to do or to say.
         """
         hub = self._hub
         self._began_s = self._clock.monotonic_s()
@@ -112,19 +116,37 @@ class Reader:
             yield resumed
         now_s, end_s = self._began_s, self._began_s + (inf if self._for_s is None else self._for_s)
         while True:
-            heard = await hub.wait(self._number, timeout_s=max(0.0, min(BEAT_S, end_s - now_s)))
+            wait_s = max(0.0, min(BEAT_S, end_s - now_s))
+            heard = await hub.wait(self._number, timeout_s=wait_s, push=self._push)
             now_s = self._clock.monotonic_s()
             if hub.stopping or now_s >= end_s:
                 break
             if now_s >= self._renew_at_s and not await self._may_go_on():
                 break
-            if not heard:
-                yield Told("beat")
-            elif events := hub.after(self._number, most=_AT_ONCE):
+            if events := hub.after(self._number, most=_AT_ONCE):
                 for one in self._of(events):
                     yield one
+            elif not heard and now_s >= self._told_s + wait_s:
+                yield Told("beat")
         reason = "stopping" if hub.stopping else "time" if now_s >= end_s else "refused"
         yield Told("end", "", msgspec.json.encode({"reason": reason}))
+
+    def _push(self, event: Event) -> bool:
+        """Tell of an event at once; return whether that was possible, and all there was to do."""
+        if (
+            self._write is None
+            or event.missed
+            or event.number != self._number + 1
+            or event.came_s >= self._renew_at_s
+        ):
+            return False
+        points = self._hub.points((event,), self._shown)
+        if points is not None:
+            if not self._write(points):
+                return False
+            self._told_s = event.came_s
+        self._number = event.number
+        return True
 
     async def _may_go_on(self) -> bool:
         """Ask whether the reader may still read, and what."""

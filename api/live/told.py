@@ -30,13 +30,18 @@ class Told:
         """About how much memory it takes, bytes: its body, and as an event, and as a frame."""
         return 3 * len(self.body)
 
-    @cached_property
+    @property
     def event(self) -> bytes:
         """As a server-sent event."""
         if self.kind == "beat":
             return b": beat\n\n"
         place = b"" if not self.id else b"id: %b\n" % self.id.encode()
         return b"%bevent: %b\ndata: %b\n\n" % (place, self.kind.encode(), self.body)
+
+    @cached_property
+    def chunk(self) -> bytes:
+        """As a server-sent event in a chunk of its own (HTTP/1.1)."""
+        return b"%x\r\n%b\r\n" % (len(self.event), self.event)
 
     @property
     def text(self) -> str:

@@ -8,7 +8,7 @@ ten seconds; then, whenever it likes, `{"want": {"site": "...", "quantities": [.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeVar
@@ -39,7 +39,6 @@ FIRST_S = 10.0
 QUESTION_S = 0.1
 """How long nothing more is heard of a client after a question, seconds: each asks the registry."""
 _LONGEST = 16_384
-_GONE = 1006
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +114,7 @@ class _Conversation:
                 last=last,
                 for_s=None,
                 renew=lambda: run_in_threadpool(looking.renewed),
+                write=self._write(),
             )
             hub.readers += 1
             hub.metrics.readers.labels("websocket").inc()
@@ -125,6 +125,10 @@ class _Conversation:
                 hub.metrics.readers.labels("websocket").dec()
         finally:
             await run_in_threadpool(looking.end)
+
+    def _write(self) -> Callable[[Told], bool] | None:
+        write: Callable[[bytes], bool] | None = self._socket.scope.get("extensions", {}).get(FRAMES)
+        return None if write is None else lambda told: write(told.frame)
 
     async def _both(self, reader: Reader, looking: Looking) -> None:
         telling = asyncio.create_task(self._tell(reader))
@@ -139,9 +143,8 @@ class _Conversation:
             task.result()
 
     async def _tell(self, reader: Reader) -> None:
-        tell = _teller(self._socket)
         async for one in reader.told():
-            await tell(one)
+            await self._socket.send_text(one.text)
             if one.kind == "end":
                 reason = msgspec.json.decode(one.body)["reason"]
                 code = {"stopping": GOING_AWAY, "refused": NO_KEY}.get(reason, DONE)
@@ -195,18 +198,3 @@ class _Conversation:
             return _decoder.decode(text)
         except (msgspec.MsgspecError, KeyError) as error:
             raise _Closing(BAD_MESSAGE, f"that is no message of this stream: {error}") from None
-
-
-def _teller(socket: WebSocket) -> Callable[[Told], Awaitable[None]]:
-    """Return what tells a reader something: in whole frames where the server takes them."""
-    write = socket.scope.get("extensions", {}).get(FRAMES)
-    if write is None:
-        return lambda told: socket.send_text(told.text)
-
-    async def tell(told: Told) -> None:
-        try:
-            await write(told.frame)
-        except OSError:
-            raise WebSocketDisconnect(_GONE) from None
-
-    return tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -14,11 +14,12 @@ from api.access.requires import requires
 from api.access.visibility import AccessDep
 from api.analysis.parameters import ExcludeQualityParameter, QualityParameter
 from api.documentation import answers
-from api.http_protocol import DIRECT
+from api.http_protocol import CHUNKS
 from api.live.asking import Question, shown_to, sight_of
 from api.live.errors import LiveBusyError
 from api.live.looking import Looking
 from api.live.reader import Place, Reader, place_of
+from api.live.told import Told
 from api.parameters import SiteFilter
 from api.problems import InvalidParameterError
 from api.selection import DevicesParameter, QuantitiesParameter
@@ -138,6 +139,7 @@ async def read_live(
         last=last,
         for_s=seconds,
         renew=lambda: run_in_threadpool(looking.renewed),
+        write=_write(request.scope),
     )
     return _Stream(
         _events(services, reader),
@@ -153,25 +155,18 @@ class _Stream(StreamingResponse):
     def __init__(self, *args: Any, looking: Looking, **more: Any) -> None:
         super().__init__(*args, **more)
         self._looking = looking
-        self._direct: Send | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        self._direct = scope.get("extensions", {}).get(DIRECT)
         try:
             await super().__call__(scope, receive, send)
         finally:
             await run_in_threadpool(self._looking.end)
 
-    async def stream_response(self, send: Send) -> None:
-        """Send the first event and the end as every answer's, the rest directly where that goes."""
-        head = {"type": "http.response.start", "status": self.status_code}
-        await send({**head, "headers": self.raw_headers})
-        tell = send  # the head may be kept back until there is something behind it
-        async for event in self.body_iterator:
-            await tell({"type": "http.response.body", "body": event, "more_body": True})
-            tell = self._direct or send
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+def _write(scope: Scope) -> Callable[[Told], bool] | None:
+    write: Callable[[bytes], bool] | None = scope.get("extensions", {}).get(CHUNKS)
+    return None if write is None else lambda told: write(told.chunk)
 
 
 def _place(text: str | None) -> Place | None:

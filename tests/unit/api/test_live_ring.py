@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 from api.live import shown as shown_module
 from api.live.hub import Hub
 from api.live.reader import place_of
-from api.live.ring import Ring
+from api.live.ring import Event, Ring
 from api.live.shown import Shown, Wanted
 from core.clock import SystemClock
 from core.metrics import Metrics
@@ -149,6 +149,29 @@ def test_a_question_has_one_key_as_long_as_anybody_asks_it() -> None:
     del asked
     gc.collect()
     assert len(shown_module._keys) < waits
+
+
+def test_who_can_be_told_at_once_is_not_woken_and_whom_nothing_reaches_is() -> None:
+    async def waits() -> tuple[list[int], bool, bool]:
+        hub, loop = new_hub(), asyncio.get_running_loop()
+        hub._loop = loop
+        told: list[int] = []
+
+        def take(event: Event) -> bool:
+            told.append(event.number)
+            return event.number < 3
+
+        first = asyncio.create_task(hub.wait(0, timeout_s=60, push=take))
+        second = asyncio.create_task(hub.wait(0, timeout_s=60, push=lambda _: False))
+        await asyncio.sleep(0)
+        hub.take(frame(1))
+        assert await asyncio.wait_for(second, timeout=10)
+        hub.take(frame(2))
+        still = not first.done()
+        hub.take(frame(3))
+        return told, still, await asyncio.wait_for(first, timeout=10)
+
+    assert asyncio.run(waits()) == ([1, 2, 3], True, True)
 
 
 @pytest.mark.parametrize("stops", [False, True])
