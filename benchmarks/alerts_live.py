@@ -56,6 +56,8 @@ _ZONES = 500
 _WARM_S = 15.0  # what cannot be said before there are some values is written meanwhile
 _READY_S = 300.0
 _AGAIN_S = 20.0
+_ON_THE_WAY_S = 1.0
+"""How long a notice may take from the broker to who listens, seconds."""
 _SAMPLE_S = 0.5
 _PAGE = 1000
 _NS_PER_MS = 1_000_000
@@ -303,7 +305,7 @@ def measure(
         truth = _crossings(published, rate=rate, devices=devices) if rules else {}
         expected = _per_crossing(rules, zones)
         alerts = _found(registry, truth, expected=expected)
-        _wait_told(heard, alerts)
+        _wait_told(registry)
         alerting.child.stop()
         worker.stop()
         from_ns = published.began_ns + round(warm_s * NS_PER_S)
@@ -428,16 +430,11 @@ def _alerts(registry: Registry) -> list[AlertRecord]:
     return found
 
 
-def _wait_told(heard: Heard, alerts: dict[tuple[str, int], list[AlertRecord]]) -> None:
-    ids = {one.id for some in alerts.values() for one in some}
-
-    def all_told() -> bool:
-        return all(ids <= {alert for alert, _ in list(seen)} for seen in (heard.hook, heard.mqtt))
-
-    try:
-        wait_until(all_told, seconds=60, what="everybody was told of everything", every=1.0)
-    except TimeoutError:
-        return
+def _wait_told(registry: Registry) -> None:
+    """Wait until no notice waits; what was found late is told in one for many (a digest)."""
+    what = "everybody was told of everything"
+    wait_until(lambda: not registry.notices.waiting(), seconds=60, what=what, every=0.5)
+    time.sleep(_ON_THE_WAY_S)
 
 
 def _told(alerts: Sequence[AlertRecord], seen: dict[tuple[str, str], int]) -> list[tuple[int, int]]:

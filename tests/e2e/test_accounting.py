@@ -90,7 +90,7 @@ def test_real_servers_account_for_every_message_while_the_worker_is_killed(
         worker = site.program("-m", "ingest", log="worker").start()
         wait_until(lambda: connected(api), what="the worker is connected", seconds=60)
         simulator, report = site.simulate(
-            SCENARIO, DEVICES, broker=mosquitto.url, speed="10x", duration="15m"
+            SCENARIO, DEVICES, broker=mosquitto.url, speed="10x", duration="9m"
         )
         simulator.start()
         worker.kill()
@@ -114,7 +114,7 @@ def test_the_laptop_accounts_for_every_message_while_it_is_killed(
     up.start()
     wait_until(lambda: "ready in" in up.output(), what="everything started", seconds=60)
     simulator, report = site.simulate(
-        SCENARIO, DEVICES, broker=mosquitto.url, speed="10x", duration="15m"
+        SCENARIO, DEVICES, broker=mosquitto.url, speed="10x", duration="9m"
     )
     simulator.start()
     up.kill()
