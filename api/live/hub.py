@@ -101,6 +101,7 @@ class Hub:
     def start(self) -> None:
         """Listen, now or as soon as the broker answers. Called on the event loop."""
         self._loop = asyncio.get_running_loop()
+        self._timer = None
         self.stopping = False
         if not self.settings.enabled:
             return
@@ -144,6 +145,8 @@ class Hub:
         """
         if self.stopping or self._ring.newest > number:
             return True
+        if timeout_s <= 0:
+            return False
         # A hundred readers wait anew at every batch: they share one timer.
         loop = asyncio.get_running_loop()
         waiting: asyncio.Future[bool] = loop.create_future()

@@ -41,7 +41,8 @@ class Told:
     @cached_property
     def chunk(self) -> bytes:
         """As a server-sent event in a chunk of its own (HTTP/1.1)."""
-        return b"%x\r\n%b\r\n" % (len(self.event), self.event)
+        event = self.event
+        return b"%x\r\n%b\r\n" % (len(event), event)
 
     @property
     def text(self) -> str:
