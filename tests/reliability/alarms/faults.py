@@ -171,7 +171,9 @@ def filled_in(scene: Scene) -> None:
         at_ns = now_ns - outage_ns + number * step_ns
         value = COOL if number % 2 else HOT
         rig.publish(*[Value(device, at_ns, value) for device in scene.devices])
-    # The rig's groups are told once a second, for as long as values of the past come.
+    devices, due = frozenset(scene.devices), scene.sizes.episodes * len(scene.devices)
+    rig.until(lambda: len(rig.alerts_of(devices)) >= due, what="what was filled in was judged")
+    # The rig's groups are told once a second, for as long as alarms of the past are found.
     scene.most_messages = _DIGESTS + math.ceil(2 * (time.monotonic() - began_s))
 
 
