@@ -15,6 +15,9 @@ import msgspec
 from tests.servers.availability import find_binary
 from tests.servers.influxdb2 import VERSION as INFLUXDB_VERSION
 
+_STEAL = 8
+"""Field of the first line of /proc/stat, after the word `cpu`."""
+
 
 class Machine(msgspec.Struct, frozen=True):
     """Where and when; without the machine's name.
@@ -104,3 +107,15 @@ def _commit() -> str:
         ).stdout.strip()
 
     return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain") else "")
+
+
+def stolen_s() -> float:
+    """Return for how long the host has kept this machine's cores from it so far, seconds.
+
+    The sum over all cores (Linux: `steal` in /proc/stat); 0 where it is not told.
+    """
+    try:
+        fields = Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()
+    except OSError:
+        return 0.0
+    return int(fields[_STEAL]) / os.sysconf("SC_CLK_TCK") if len(fields) > _STEAL else 0.0
