@@ -70,27 +70,26 @@ class Telling:
     # time, or there would be no end to portions of a few rows, each with two transactions.
 
     def _tell_kept(self) -> None:
-        full = True
-        while full and (waiting := self._spool.kept(limit=self._rows())):
+        while waiting := self._spool.kept(limit=self._rows()):
             tell_points(self._registry, points_of(b"\n".join(waiting.lines)), waiting.hours)
             self._spool.told_kept(waiting)
-            full = waiting.more
             self._pause()
+            if not waiting.more:
+                break
 
     def _tell_ledger(self) -> None:
-        full = True
         after = self._spool.cursor(LEDGER_CURSOR)
-        while full and (lines := self._spool.ledger_since(after, limit=(limit := self._rows()))):
+        while lines := self._spool.ledger_since(after, limit=(limit := self._rows())):
             self._registry.ledger.publish([self._row(line) for line in lines])
             after = lines[-1].version
             self._spool.move_cursor(LEDGER_CURSOR, after)
-            full = len(lines) >= limit
             self._pause()
+            if len(lines) < limit:
+                break
 
     def _tell_dead_letters(self) -> None:
-        full = True
         after = self._spool.cursor(LETTERS_CURSOR)
-        while full and (kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS)):
+        while kept := self._spool.dead_letters_since(after, limit=_LETTER_ROWS):
             for start in range(0, len(kept), _CHUNK):
                 some = kept[start : start + _CHUNK]
                 ends = self._spool.letters.ends([one.id for one in some])
@@ -102,7 +101,8 @@ class Telling:
                 )
             after = kept[-1].version
             self._spool.move_cursor(LETTERS_CURSOR, after)
-            full = len(kept) >= _LETTER_ROWS
+            if len(kept) < _LETTER_ROWS:
+                break
 
     def _rows(self) -> int:
         return _ROWS if self._breaths < _BREATHS else _MANY_ROWS

@@ -45,11 +45,6 @@ export class Latest {
       this.#underWay.delete(device);
     }
   }
-
-  /** Forget everything: another key may see something else. */
-  clear() {
-    this.#answers.clear();
-  }
 }
 
 /** Return the age of a value by now, seconds; negative for a clock that is ahead. */

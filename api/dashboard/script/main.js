@@ -63,7 +63,7 @@ function start() {
     onRound: finish,
   });
   let updated = null;
-  let shownTo = null;
+  let opened = null;
 
   /** Return a function that tells whether a panel is to be asked about now. */
   function wantedOn(page) {
@@ -78,7 +78,6 @@ function start() {
       return;
     }
     if (reached) {
-      shownTo = storedKey();
       updated = performance.now();
       devices.render();
       device.render();
@@ -93,11 +92,12 @@ function start() {
 
   function open(key) {
     storeKey(key);
-    if (shownTo !== null && shownTo !== key) {
+    if (opened !== null && opened !== key) {
       // What the page holds was shown to another key.
       location.reload();
       return;
     }
+    opened = key;
     gate.close();
     pages.open = true;
     find("#leave").hidden = false;
@@ -108,7 +108,6 @@ function start() {
   function close() {
     refresh.stop();
     storeKey(null);
-    shared.latest.clear();
     pages.open = false;
     find("#leave").hidden = true;
     updated = null;
