@@ -9,10 +9,9 @@ SHELL := /bin/bash
 # `make PYTHON=/path/to/python`. The system's comes first: it is built with optimisations, which others
 # often are not, and then everything here takes half as long again.
 ifndef PYTHON
-PYTHON := $(shell for p in /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done; \
-	for p in python3 python3.14 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$p"; exit; }; done)
+PYTHONS := /usr/bin/python3 python3 python3.14 python3.13 python3.12 python3.11
+PYTHON := $(shell for modules in sys,ensurepip,venv sys; do for p in $(PYTHONS); do \
+	"$$p" -c "import $$modules; sys.exit(sys.version_info < (3, 11))" 2>/dev/null && { echo "$$p"; exit; }; done; done)
 endif
 
 VENV := .venv

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import msgspec
+from starlette.types import Scope
 from websockets.frames import Frame, Opcode
 
 NS_PER_MS = 1_000_000
@@ -56,3 +58,17 @@ class Told:
     def frame(self) -> bytes:
         """As a WebSocket's frame from a server."""
         return Frame(Opcode.TEXT, self.text.encode()).serialize(mask=False)
+
+
+def at_once(
+    scope: Scope, extension: str, form: Callable[[Told], bytes]
+) -> Callable[[Told], bool] | None:
+    """Return what writes to a connection past the application; None: its server has no such thing.
+
+    Args:
+        scope: of the connection (ASGI).
+        extension: of the server, by which it takes bytes as they go out.
+        form: what these are.
+    """
+    write: Callable[[bytes], bool] | None = scope.get("extensions", {}).get(extension)
+    return None if write is None else lambda told: write(form(told))

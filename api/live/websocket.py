@@ -22,7 +22,7 @@ from api.access.errors import ForbiddenError
 from api.live.asking import Question
 from api.live.looking import Looking, NotLetInError
 from api.live.reader import Reader, place_of
-from api.live.told import Told
+from api.live.told import at_once
 from api.problems import PROBLEMS
 from api.services import Services
 from api.websocket_protocol import FRAMES
@@ -114,7 +114,7 @@ class _Conversation:
                 last=last,
                 for_s=None,
                 renew=lambda: run_in_threadpool(looking.renewed),
-                write=self._write(),
+                write=at_once(self._socket.scope, FRAMES, lambda told: told.frame),
             )
             hub.readers += 1
             hub.metrics.readers.labels("websocket").inc()
@@ -125,10 +125,6 @@ class _Conversation:
                 hub.metrics.readers.labels("websocket").dec()
         finally:
             await run_in_threadpool(looking.end)
-
-    def _write(self) -> Callable[[Told], bool] | None:
-        write: Callable[[bytes], bool] | None = self._socket.scope.get("extensions", {}).get(FRAMES)
-        return None if write is None else lambda told: write(told.frame)
 
     async def _both(self, reader: Reader, looking: Looking) -> None:
         telling = asyncio.create_task(self._tell(reader))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -19,7 +19,7 @@ from api.live.asking import Question, shown_to, sight_of
 from api.live.errors import LiveBusyError
 from api.live.looking import Looking
 from api.live.reader import Place, Reader, place_of
-from api.live.told import Told
+from api.live.told import at_once
 from api.parameters import SiteFilter
 from api.problems import InvalidParameterError
 from api.selection import DevicesParameter, QuantitiesParameter
@@ -139,7 +139,7 @@ async def read_live(
         last=last,
         for_s=seconds,
         renew=lambda: run_in_threadpool(looking.renewed),
-        write=_write(request.scope),
+        write=at_once(request.scope, CHUNKS, lambda told: told.chunk),
     )
     return _Stream(
         _events(services, reader),
@@ -162,11 +162,6 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             await run_in_threadpool(self._looking.end)
-
-
-def _write(scope: Scope) -> Callable[[Told], bool] | None:
-    write: Callable[[bytes], bool] | None = scope.get("extensions", {}).get(CHUNKS)
-    return None if write is None else lambda told: write(told.chunk)
 
 
 def _place(text: str | None) -> Place | None:

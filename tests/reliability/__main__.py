@@ -54,6 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
     content = msgspec.json.format(msgspec.json.encode(reports), indent=2)
     (asked.output / "reliability.json").write_bytes(content + b"\n")
     sys.stdout.write(f"\n{text}\n")
+    for broken in (
+        outcome for report in reports for outcome in report.outcomes if not outcome.kept
+    ):
+        told = "; ".join(broken.problems) or f"{broken.lost} lost"
+        sys.stdout.write(f"BROKEN {broken.fault}: {told}\n")
     if asked.write_docs:
         for one in reports:
             save("reliability" if isinstance(one, Report) else "reliability-alarms", one)
