@@ -104,19 +104,24 @@ class TcpProxy:
                 continue
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             try:
-                if not self._open.is_set():
-                    raise ConnectionRefusedError
                 server = socket.create_connection(("127.0.0.1", self._target), timeout=5)
             except OSError:
                 client.close()
                 continue
-            heard, said = bytearray(), bytearray()
+            self._connect(client, server)
+
+    def _connect(self, client: socket.socket, server: socket.socket) -> None:
+        heard, said = bytearray(), bytearray()
+        with self._lock:
+            if not self._open.is_set():
+                client.close()
+                server.close()
+                return
             link = _Link(client, server, heard=heard, said=said)
-            with self._lock:
-                self._heard.append(heard)
-                self._said.append(said)
-                self._links.append(link)
-            link.start()
+            link.start()  # before anybody can end it
+            self._heard.append(heard)
+            self._said.append(said)
+            self._links.append(link)
 
 
 class _Link:
