@@ -327,7 +327,8 @@ class Watch:
             return []
         found = list(self._of_episodes(seen_ns=seen_ns, again=again))
         if state is not self._told_state:
-            found += self._of_unsure(state, known=bool(found), seen_ns=seen_ns)
+            fires = any(one.state is State.FIRING for one in found)
+            found += self._of_unsure(state, fires=fires, seen_ns=seen_ns)
         self._told_state = state
         self._forget()
         self._episodes_told = len(phases.episodes)
@@ -337,14 +338,14 @@ class Watch:
         """Return whether somebody else told of an alert that may be over without another change."""
         return any(told.before and told.until_ns is None for told in self._told)
 
-    def _of_unsure(self, state: State, *, known: bool, seen_ns: int) -> Iterator[Verdict]:
+    def _of_unsure(self, state: State, *, fires: bool, seen_ns: int) -> Iterator[Verdict]:
         """Say that it is pending, or which inputs are missing, or that this is over.
 
         That there are too few values yet to say anything is nobody's concern.
 
         Args:
             state: what is said now.
-            known: an alert is told of already.
+            fires: it was just said that it fires: whoever hears that knows that this is over.
             seen_ns: the platform's time.
         """
         phases = self.phases
@@ -353,7 +354,7 @@ class Watch:
             facts = dict(phases.node.facts(phases.at_ns))
             if state is State.INCOMPLETE and MISSING_FACT not in facts:
                 return
-        elif known or not self._unsure_told:
+        elif fires or not self._unsure_told:
             self._unsure_told = False
             return
         self._unsure_told = state in _UNSURE
@@ -362,7 +363,9 @@ class Watch:
         yield self._verdict(state, at_ns, seen_ns=seen_ns, facts=facts)
 
     def _of_episodes(self, *, seen_ns: int, again: bool) -> Iterator[Verdict]:
+        """Say what differs from what was told; what is not so first, or news would pass for it."""
         known, left = self._matched()
+        yield from self._of_none(left, seen_ns=seen_ns)
         for place, one in enumerate(self.phases.episodes):
             told = known.get(place)
             if told is None:
@@ -379,6 +382,9 @@ class Watch:
                 yield self._verdict(
                     State.CLEAR, one.until_ns, seen_ns=seen_ns, alert_ns=told.at_ns, again=again
                 )
+
+    def _of_none(self, left: Iterable[Told], *, seen_ns: int) -> Iterator[Verdict]:
+        """End or withdraw alerts that were told of no episode there is."""
         for told in left:
             if told.at_ns > self.phases.at_ns:  # what showed it was not given again yet
                 continue
