@@ -18,7 +18,7 @@ from core.program import run_program
 from core.settings import Settings
 from core.status_server import StatusServer
 from core.turns import take_short_turns
-from core.waiting import until_it_answers
+from core.waiting import until_it_answers, until_set
 from devices.registry import Registry, RegistryUnavailableError
 from storage.factory import open_store
 
@@ -65,7 +65,7 @@ def run(
             service.start()
             freeze_startup()
             take_short_turns()
-            stopping.wait()
+            until_set(stopping)
             service.stop()
             if status is not None:
                 status.stop()

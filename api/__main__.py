@@ -15,7 +15,7 @@ from core.metrics import Metrics
 from core.program import run_program
 from core.settings import Settings
 from core.turns import take_short_turns
-from core.waiting import until_it_answers
+from core.waiting import until_it_answers, until_set
 from devices.registry import Registry
 from devices.registry.errors import RegistryUnavailableError
 from storage.factory import open_store
@@ -55,7 +55,7 @@ def _serve(settings: Settings, stop: Event) -> None:
             log.info("api_listening", url=server.start())
             freeze_startup()
             take_short_turns()
-            stop.wait()
+            until_set(stop)
             server.stop()
             log.info("api_stopped")
         finally:

@@ -60,6 +60,11 @@ class EvaluatorMetrics:
         self.deaf = Gauge(
             "passerelle_alerts_deaf", "1 while no worker is heard.", registry=registry
         )
+        self.looking_back = Gauge(
+            "passerelle_alerts_looking_back",
+            "1 while, after a restart, the past is judged anew behind rules that speak already.",
+            registry=registry,
+        )
         self.checkpoint_seconds = Histogram(
             "passerelle_alerts_checkpoint_seconds",
             "Time of keeping the evaluator's state.",

@@ -1,4 +1,4 @@
-"""Waiting for what a program needs before it can begin."""
+"""Waiting: for what a program needs before it can begin, and until it is told to end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ from core.logs import Outage
 _T = TypeVar("_T")
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 10.0
+_SIGNAL_S = 0.5
+
+
+def until_set(event: threading.Event) -> None:
+    """Wait in the main thread until a signal, or anything else, sets an event.
+
+    Python runs what a signal does in the main thread, and a wait without end is not interrupted by
+    a signal that came to another thread or just before the wait: so it looks up now and then.
+    """
+    while not event.wait(_SIGNAL_S):
+        pass
 
 
 def answer_of(

@@ -14,7 +14,7 @@ from core.program import run_program
 from core.settings import Settings
 from core.status_server import StatusServer
 from core.turns import take_short_turns
-from core.waiting import answer_of
+from core.waiting import answer_of, until_set
 from devices.registry import Registry
 from ingest.checkpoint import Pass, pass_by
 from ingest.worker import Worker, first_snapshot
@@ -68,7 +68,7 @@ def run(
         _log.info("worker_started", worker=settings.ingest.worker)
         freeze_startup()
         take_short_turns()
-        stopping.wait()
+        until_set(stopping)
         worker.stop()
         if status is not None:
             status.stop()

@@ -280,6 +280,31 @@ class Engine:
             self._queue(watch)
         return frozenset(found)
 
+    def doubt_nothing(self) -> None:
+        """Withdraw nothing of what was told before: what showed it may not be given again."""
+        for watch in self._watches.values():
+            watch.doubt_nothing()
+
+    def follow(
+        self,
+        other: Engine,
+        told: Mapping[tuple[str, Subject], Sequence[Told]],
+        *,
+        given_until_ns: int | None,
+    ) -> None:
+        """Speak in place of another engine with the same rules and devices, once `speak` is called.
+
+        Args:
+            other: says nothing any more.
+            told: what was told until now, by that one too.
+            given_until_ns: all that was measured until then has been given, device time: what was
+                told and is not found is withdrawn; None: some may be missing.
+        """
+        self._told = told
+        for key, watch in self._watches.items():
+            before = other._watches.get(key, watch)
+            watch.follow(before, told.get(key, ()), given_until_ns=given_until_ns)
+
     def _settle(
         self, touched: Sequence[Watch], *, seen_ns: int, again: bool, live: bool
     ) -> Outcome:

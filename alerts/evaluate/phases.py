@@ -158,3 +158,9 @@ class Phases:
             last = self.episodes[-1]
             self.episodes[-1] = msgspec.structs.replace(last, until_ns=self._out_ns)
             self.firing, self._in_ns, self._out_ns = False, None, None
+
+
+def phases_at_ns(saved: Any) -> int:
+    """Return the instant of a state that `Phases.save` returned, device time."""
+    at_ns: int = saved[1]
+    return at_ns

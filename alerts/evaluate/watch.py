@@ -20,7 +20,7 @@ import msgspec
 
 from alerts.conditions.build import absences
 from alerts.conditions.node import Entry, Node
-from alerts.evaluate.phases import Episode, Phases
+from alerts.evaluate.phases import Episode, Phases, phases_at_ns
 from alerts.model import EVIDENCE, State, Subject, Verdict
 from alerts.rules.model import Rule
 from core.reading import Reading
@@ -56,6 +56,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
         from_ns: instant of `state`, device time.
         state: of its phases then, and of its condition.
         entries: what came behind it.
+        newest: the state when all entries had come, in the form of `state`; None: that is `state`.
     """
 
     rule: str
@@ -64,6 +65,12 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     from_ns: int
     state: Any
     entries: tuple[Entry, ...]
+    newest: Any = None
+
+    def as_of_its_end(self) -> Kept:
+        """Return the same without its past: to go on from, not to judge late values by."""
+        state = self.state if self.newest is None else self.newest
+        return Kept(self.rule, self.version, self.subject, phases_at_ns(state), state, ())
 
 
 class Watch:
@@ -194,6 +201,9 @@ class Watch:
             from_ns=from_ns,
             state=state,
             entries=tuple(self._tail[:end]),
+            newest=self.phases.save(forgotten=self._forgotten)
+            if self.phases.at_ns > phases_at_ns(state)
+            else None,
         )
 
     def restore(self, kept: Kept) -> None:
@@ -207,13 +217,41 @@ class Watch:
             self._know(last)
         self._start_ns = kept.from_ns
         self._states[:] = [(kept.from_ns, kept.state)]
-        # values that are given again find again what fired since, but not what silence showed
-        by_silence = any(absences(phases.node))
-        for told in self._told:
-            told.before = by_silence or told.at_ns <= kept.from_ns
+        self._doubt()
         self._fold(list(kept.entries))
         self._told_state = State.CLEAR
         self._episodes_told = -1
+
+    def follow(self, other: Watch, told: Iterable[Told], *, given_until_ns: int | None) -> None:
+        """Speak in place of another watch of the same, from what was told until now.
+
+        Args:
+            other: says nothing any more.
+            told: what was told of the subject, by that one too.
+            given_until_ns: see `Engine.follow`.
+        """
+        over = [one for one in self._told if one.until_ns is not None]
+        self._told = [Told(one.at_ns, one.until_ns) for one in told]
+        self._doubt()
+        doubtful = any(not one.before for one in self._told)
+        if doubtful and given_until_ns is not None and given_until_ns > self.phases.at_ns:
+            self.phases.advance(given_until_ns)
+        self._told += [one for one in over if not any(_overlap(one, it) for it in self._told)]
+        self._told_state, self._unsure_told = other._told_state, other._unsure_told
+
+    def doubt_nothing(self) -> None:
+        """Withdraw nothing of what was told before: what showed it may not be given again."""
+        for told in self._told:
+            told.before = True
+
+    def _doubt(self) -> None:
+        """Sort what was told: values that are given again find it again, or did not show it.
+
+        What silence showed they do not find.
+        """
+        by_silence = any(absences(self.phases.node))
+        for told in self._told:
+            told.before = by_silence or told.at_ns <= self._start_ns
 
     def exchange(self, node: Node, *, seen_ns: int) -> list[Verdict]:
         """Go on with another condition, from what is remembered; return what changed."""
@@ -484,7 +522,7 @@ def _began_in(told: Told, one: Episode) -> bool:
     return one.at_ns <= told.at_ns and (one.until_ns is None or told.at_ns <= one.until_ns)
 
 
-def _overlap(told: Told, one: Episode) -> bool:
+def _overlap(told: Told, one: Episode | Told) -> bool:
     return (one.until_ns is None or told.at_ns <= one.until_ns) and (
         told.until_ns is None or one.at_ns <= told.until_ns
     )

@@ -16,7 +16,7 @@ from alerts.evaluate.watch import Kept
 from alerts.model import Subject
 from core.errors import PasserelleError
 
-FORM = 1
+FORM = 2
 """Number of the form; another one whenever what a condition saves is written otherwise."""
 _LEVEL = 1
 _MOST_BYTES = 4 * 1024**3
@@ -61,7 +61,7 @@ class Checkpoint(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    """A watch as it is written: its last episode beside its state."""
+    """A watch as it is written: the last episode beside each state."""
 
     rule: str
     version: int
@@ -70,6 +70,8 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     state: Any
     last: Episode | None
     entries: tuple[tuple[int, str, str, float], ...]
+    newest: Any = None
+    newest_last: Episode | None = None
 
 
 class _Whole(msgspec.Struct, frozen=True, array_like=True):
@@ -85,7 +87,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
     watches = [
         _Stored(
             one.rule, one.version, one.subject, one.from_ns, one.state[:-1], one.state[-1],
-            one.entries,
+            one.entries, one.newest and one.newest[:-1], one.newest and one.newest[-1],
         )
         for one in checkpoint.watches
     ]  # fmt: skip
@@ -114,7 +116,7 @@ def decode(blob: bytes) -> Checkpoint:
     watches = [
         Kept(
             one.rule, one.version, one.subject, one.from_ns, (*_fixed(one.state), one.last),
-            one.entries,
+            one.entries, one.newest and (*_fixed(one.newest), one.newest_last),
         )
         for one in whole.watches
     ]  # fmt: skip

@@ -1,8 +1,10 @@
 """The evaluator at work: begins from what was remembered, takes up other rules and devices.
 
-Rules go on with what they remember as long as their version is the same. A rule that is new is
-first given what is stored, as far back as it looks, and says nothing meanwhile; the others are
-judged on. Nothing here waits for the store (`alerts.live.history`).
+Rules go on with what they remember as long as their version is the same: at once from what they had
+come to, and, so that late values are judged as if nothing had happened, from the past behind it
+(`alerts.live.looking_back`). A rule that is new is first given what is stored, as far back as it
+looks, and says nothing meanwhile; the others are judged on. Nothing here waits for the store
+(`alerts.live.history`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from alerts.backtest import LEDGER, quantities
 from alerts.evaluate.engine import Engine, HourCount, Outcome
 from alerts.evaluate.watch import Kept, Told
 from alerts.live.history import Job, Reader, Span
+from alerts.live.looking_back import LookingBack
 from alerts.live.plan import Plan
 from alerts.model import Subject
 from alerts.rules.index import reach
@@ -28,6 +31,8 @@ TICK_BEHIND_NS = NS_PER_S
 """How far device time passes behind the platform's time: so long a value may be on its way."""
 AHEAD_NS = 300 * NS_PER_S
 """How far ahead of the platform's time a device's clock may be (`ingest.clock_ahead_s`)."""
+QUICK_NS = 10 * NS_PER_S
+"""How long values are usually on their way at most: to go on at once, only these are read again."""
 _AGAIN = 1.5
 """Of the longest lateness: what a checkpoint leaves to be given again."""
 
@@ -39,15 +44,18 @@ class Judging:
 
     Args:
         reader: of stored values.
+        past: another one, for what is judged anew behind rules that speak already.
         hear: is given what comes of values and of time.
     """
 
-    def __init__(self, *, reader: Reader, hear: Callable[[Outcome], None]) -> None:
+    def __init__(self, *, reader: Reader, past: Reader, hear: Callable[[Outcome], None]) -> None:
         self._reader = reader
+        self._past = past
         self._hear = hear
         self._outage = Outage(logger("alerts.history"), "store")
         self._engine: Engine | None = None
         self._warming: Engine | None = None
+        self._looking_back: LookingBack | None = None
         self.plan: Plan | None = None
         self._silent: frozenset[str] = frozenset()
         self._gone_on: frozenset[str] = frozenset()
@@ -61,8 +69,17 @@ class Judging:
 
     @property
     def mute(self) -> bool:
-        """Whether there are rules that say nothing yet."""
-        return bool(self._silent)
+        """Whether there are rules that say nothing yet and could."""
+        return bool(self._may_speak)
+
+    @property
+    def _may_speak(self) -> frozenset[str]:
+        return self._silent if self._looking_back is None else self._silent & self._gone_on
+
+    @property
+    def looking_back(self) -> bool:
+        """Whether the past is judged anew behind the rules that speak."""
+        return self._looking_back is not None
 
     @property
     def again_for_ns(self) -> int:
@@ -75,45 +92,99 @@ class Judging:
         plan: Plan,
         *,
         kept: Sequence[Kept],
+        saved_ns: int,
         again_ns: int,
         told: ToldAlerts,
         now_ns: int,
         failed: Callable[[], None],
+        lost: Callable[[], None],
     ) -> None:
         """Take up what was remembered; what came since is read from the store.
 
         Args:
             plan: what is to be judged.
             kept: what each watch remembers.
+            saved_ns: when that was, the platform's time.
             again_ns: what was measured since this instant has to be given again.
             told: alerts that people were told of and that may go on.
             now_ns: the platform's time.
             failed: is called when the store does not answer.
+            lost: is called when what is heard while it looks back is more than can be kept.
         """
         self._use(plan)
         self._told = told
-        names = {one.name for one in plan.rules}
-        engine = Engine(
-            rules=plan.rules,
-            inventory=plan.inventory,
-            since_ns=now_ns - max((self._back_ns(one) for one in plan.rules), default=0),
-            told=told,
-            mute=names,
-        )
-        engine.listen(now_ns)
-        self._gone_on = gone_on = engine.restore(kept)
-        self._engine, self._warming, self._silent = engine, None, frozenset(names)
-        going_on = [one for one in plan.rules if one.name in gone_on]
+        self._warming, self._looking_back = None, None
+        self._silent = frozenset(one.name for one in plan.rules)
+        self._engine = engine = self._restored(plan, now_ns=now_ns)
+        self._gone_on = engine.restore(one.as_of_its_end() for one in kept)
+        if not self._gone_on:
+            self._warm_up(engine, plan.rules, now_ns=now_ns)
+            return
+        engine.doubt_nothing()
         self._read(
             engine,
-            going_on,
-            start_ns=again_ns,
+            [one for one in plan.rules if one.name in self._gone_on],
+            start_ns=saved_ns - QUICK_NS,
             end_ns=now_ns + AHEAD_NS,
             now_ns=now_ns,
             failed=failed,
         )
-        fresh = [one for one in plan.rules if one.name not in gone_on]
-        self._warm_up(engine, fresh, now_ns=now_ns)
+
+        def begin(failed: Callable[[str], None]) -> Engine:
+            engine = self._restored(plan, now_ns=now_ns)
+            gone_on = engine.restore(kept)
+            self._read(
+                engine,
+                [one for one in plan.rules if one.name in gone_on],
+                start_ns=again_ns,
+                end_ns=now_ns + AHEAD_NS,
+                now_ns=now_ns,
+                reader=self._past,
+                fail=failed,
+            )
+            fresh = [one for one in plan.rules if one.name not in gone_on]
+            self._warm_up(engine, fresh, now_ns=now_ns, reader=self._past, fail=failed)
+            return engine
+
+        self._looking_back = LookingBack(reader=self._past, begin=begin, hear=self._hear, lost=lost)
+
+    def _restored(self, plan: Plan, *, now_ns: int) -> Engine:
+        """Return an engine that is mute, to take up what was remembered."""
+        engine = Engine(
+            rules=plan.rules,
+            inventory=plan.inventory,
+            since_ns=now_ns - max((self._back_ns(one) for one in plan.rules), default=0),
+            told=self._told,
+            mute={one.name for one in plan.rules},
+        )
+        engine.listen(now_ns)
+        return engine
+
+    def look_back(self, *, now_s: float) -> bool:
+        """Judge the past anew for a moment; return whether nothing of it is left.
+
+        Args:
+            now_s: a clock that never steps, seconds.
+        """
+        return self._looking_back is None or self._looking_back.advance(now_s=now_s)
+
+    def have_looked_back(self, *, told: ToldAlerts, now_ns: int, whole: bool) -> None:
+        """Go on with what came of the past, and say in what it differs from what was told.
+
+        Args:
+            told: alerts that people were told of by now.
+            now_ns: the platform's time.
+            whole: whether everything was heard or read by now.
+        """
+        engine = None if self._looking_back is None else self._looking_back.engine
+        if engine is None or self._engine is None:
+            return
+        until_ns = now_ns - TICK_BEHIND_NS
+        engine.tick(until_ns, seen_ns=now_ns)
+        engine.follow(self._engine, told, given_until_ns=until_ns if whole else None)
+        self._engine, self._looking_back, self._told = engine, None, told
+        self._silent = frozenset(() if self.plan is None else (one.name for one in self.plan.rules))
+        self.speak(now_ns=now_ns)
 
     def change(
         self, plan: Plan, *, told: ToldAlerts, now_ns: int, ready: Callable[[], None]
@@ -187,20 +258,36 @@ class Judging:
 
     def speak(self, *, now_ns: int) -> None:
         """Have rules that were mute say what holds."""
-        if self._engine is not None and self._silent:
-            silent, self._silent = self._silent, frozenset()
+        silent = self._may_speak
+        if self._engine is not None and silent:
+            self._silent -= silent
             asked_ns = {} if self.plan is None else self.plan.asked_ns
             since = {name: asked_ns.get(name, 0) for name in silent}
             since.update(dict.fromkeys(silent & self._gone_on, 0))
             self._hear(self._engine.speak(since, seen_ns=now_ns))
 
-    def take(self, readings: Iterable[Reading], *, now_ns: int) -> None:
-        """Judge values that arrive now."""
-        if self._engine is not None:
-            self._hear(self._engine.take(readings, seen_ns=now_ns, live=True))
+    def take(
+        self, readings: Iterable[Reading], *, now_ns: int, lines: Sequence[bytes] = ()
+    ) -> None:
+        """Judge values that arrive now.
+
+        Args:
+            readings: the values.
+            now_ns: the platform's time.
+            lines: the same, as they were heard.
+        """
+        if self._engine is None:
+            return
+        back = self._looking_back
+        if back is not None:
+            back.note(lines, seen_ns=now_ns)  # and what is late is listed when it comes there
+        self._hear(self._engine.take(readings, seen_ns=now_ns, live=True, again=back is not None))
 
     def take_hours(self, hours: Iterable[HourCount], *, now_ns: int) -> None:
         """Judge what the ledger says of whole hours."""
+        hours = tuple(hours)
+        if self._looking_back is not None:
+            self._looking_back.note_hours(hours, seen_ns=now_ns)
         if self._engine is not None:
             self._hear(self._engine.take_hours(hours, seen_ns=now_ns))
 
@@ -216,11 +303,15 @@ class Judging:
 
     def listen(self, *, now_ns: int) -> None:
         """Say that until now nobody could be heard."""
+        if self._looking_back is not None:
+            self._looking_back.note_listening(now_ns)
         if self._engine is not None:
             self._engine.listen(now_ns)
 
     def fill(self, *, from_ns: int, until_ns: int, now_ns: int, failed: Callable[[], None]) -> None:
         """Read what arrived in a time and was not heard, and judge it.
+
+        While it looks back, only what can be judged at once: it has to be filled again after that.
 
         Args:
             from_ns: since when it arrived.
@@ -230,6 +321,8 @@ class Judging:
         """
         assert self._engine is not None and self.plan is not None  # noqa: S101, PT018 - begun
         late_ns = max((one.lateness_ns for one in self.plan.rules), default=0)
+        if self._looking_back is not None:
+            late_ns = min(late_ns, QUICK_NS)
         self._read(
             self._engine,
             self.plan.rules,
@@ -265,6 +358,8 @@ class Judging:
         *,
         now_ns: int,
         then: Callable[[], None] | None = None,
+        reader: Reader | None = None,
+        fail: Callable[[str], None] | None = None,
     ) -> None:
         """Give new rules what is stored; those that look equally far at the same share it."""
         alike: dict[tuple[int, frozenset[str] | None], list[Rule]] = defaultdict(list)
@@ -272,7 +367,13 @@ class Judging:
             alike[self._back_ns(one), quantities(one)].append(one)
         for (back_ns, _), some in sorted(alike.items(), key=lambda one: one[0][0]):
             self._read(
-                engine, some, start_ns=now_ns - back_ns, end_ns=now_ns + AHEAD_NS, now_ns=now_ns
+                engine,
+                some,
+                start_ns=now_ns - back_ns,
+                end_ns=now_ns + AHEAD_NS,
+                now_ns=now_ns,
+                reader=reader,
+                fail=fail,
             )
         if then is not None:
             self._reader.add(
@@ -293,8 +394,21 @@ class Judging:
         end_ns: int,
         now_ns: int,
         failed: Callable[[], None] | None = None,
+        reader: Reader | None = None,
+        fail: Callable[[str], None] | None = None,
     ) -> None:
-        """Have stored values judged by some rules."""
+        """Have stored values judged by some rules.
+
+        Args:
+            engine: what judges them, or what goes on in its place by then.
+            rules: the rules.
+            start_ns: first instant, inclusive, device time.
+            end_ns: last instant, exclusive.
+            now_ns: the platform's time.
+            failed: is called when the store does not answer.
+            reader: default: the usual one.
+            fail: is given why the store does not answer, in place of `failed` and of the log.
+        """
         names = frozenset(one.name for one in rules)
         wanted: frozenset[str] | None = frozenset()
         for one in rules:
@@ -308,15 +422,21 @@ class Judging:
             return
 
         def give(readings: Sequence[Reading]) -> None:
-            target = engine
-            if self._warming is not engine and self._engine is not None:
-                target = self._engine  # it may have been exchanged meanwhile
+            target = self._in_place_of(engine)
             self._hear(target.take(readings, seen_ns=now_ns, rules=names, again=True))
 
-        def fail(reason: str) -> None:
+        def say_failed(reason: str) -> None:
             self._outage.down(reason)
             if failed is not None:
                 failed()
 
         span = Span(devices, wanted, start_ns, end_ns)
-        self._reader.add(Job(span=span, give=give, done=self._outage.up, fail=fail))
+        job = Job(span=span, give=give, done=self._outage.up, fail=fail or say_failed)
+        (reader or self._reader).add(job)
+
+    def _in_place_of(self, engine: Engine) -> Engine:
+        """Return the engine that goes on in place of one that may have been exchanged meanwhile."""
+        behind = None if self._looking_back is None else self._looking_back.engine
+        if engine in (self._warming, behind) or self._engine is None:
+            return engine
+        return self._engine

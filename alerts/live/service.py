@@ -149,13 +149,14 @@ class AlertService:
             on_channel=_channel_alarm(lifecycle),
         )
         listener = Listener(settings=self._settings.mqtt, most_bytes=_WAIT_BYTES)
-        reader = Reader(self._store)
+        reader, past = Reader(self._store), Reader(self._store)
         turn = Turn(
             settings=self._settings.alerts,
             registry=self._registry,
             lifecycle=lifecycle,
             listener=listener,
             reader=reader,
+            past=past,
             clock=self._clock,
             metrics=self._metrics,
             holder=holder,
@@ -180,6 +181,8 @@ class AlertService:
             outbox.stop()
             listener.stop()
             reader.close()
+            past.close()
+            self._metrics.alerts.evaluator.looking_back.set(0)
 
 
 def _channel_alarm(lifecycle: Lifecycle) -> Callable[[str, bool, str], None]:

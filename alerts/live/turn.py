@@ -14,6 +14,7 @@ from alerts.live.history import Reader
 from alerts.live.hours import Hours
 from alerts.live.judging import Judging
 from alerts.live.listener import Listener
+from alerts.live.looking_back import readings_of
 from alerts.live.memory import Memory
 from alerts.live.outbound import Outbound
 from alerts.live.plan import Plan, plan_of
@@ -30,7 +31,6 @@ from core.sinks import STORED_UNTIL_FACT
 from core.stream import FrameError
 from core.stream import decode as decode_frame
 from devices.registry import Registry, RegistryUnavailableError
-from storage.line_protocol import points_of
 
 _log = logger("alerts")
 _WAIT_S = 0.05
@@ -51,6 +51,7 @@ class Turn:
         lifecycle: is given the verdicts.
         listener: to the workers' streams; started by whoever made it.
         reader: of stored values.
+        past: another one, for what is judged anew behind rules that speak already.
         clock: the time.
         metrics: `alerts.evaluator`.
         holder: of the lease.
@@ -66,6 +67,7 @@ class Turn:
         lifecycle: Lifecycle,
         listener: Listener,
         reader: Reader,
+        past: Reader,
         clock: Clock,
         metrics: Metrics,
         holder: str,
@@ -85,13 +87,16 @@ class Turn:
             lifecycle=lifecycle, clock=clock, metrics=metrics, written=written
         )
         self._platform = PlatformState(lifecycle)
-        self._judging = Judging(reader=reader, hear=self._outbound.hear)
+        self._judging = Judging(reader=reader, past=past, hear=self._outbound.hear)
         self._hours = Hours(registry)
         self._clockwatch = ClockWatch(clock)
         self._bad_frames = Outage(_log, "live_frames")
         self._outage = Outage(_log, "registry")
         self._began_s = clock.monotonic_s()
         self._catching_up = True
+        self._again_ns = 0
+        self._filled: list[Hole] = []
+        self._stored_before: Mapping[str, int] = {}
         self._due: dict[str, float] = {}
         self._hear_from(Hearing(heard={}, holes=(), since={}, since_ns=0))
 
@@ -102,7 +107,7 @@ class Turn:
 
     @property
     def speaking(self) -> bool:
-        """Whether everything was taken up, and what is found is said."""
+        """Whether rules were taken up, and what is found is said."""
         return not self._catching_up
 
     def begin(self) -> None:
@@ -129,7 +134,8 @@ class Turn:
             since_ns=kept.saved_ns,
         )
         self._hear_from(hearing)
-        since_ns = kept.again_ns
+        self._again_ns = since_ns = kept.again_ns
+        self._stored_before = stored_until
 
         def failed() -> None:
             for worker in stored_until:
@@ -138,14 +144,17 @@ class Turn:
         self._judging.begin(
             plan,
             kept=kept.watches,
+            saved_ns=kept.saved_ns,
             again_ns=since_ns,
             told=self._memory.told(since_ns=since_ns),
             now_ns=now_ns,
             failed=failed,
+            lost=self._fill_again,
         )
         self._resume_platform()
         self._due = {"plan": self._began_s + _PLAN_S, "save": self._began_s + _SECOND_S}
         self._describe(plan)
+        self._metrics.looking_back.set(int(self._judging.looking_back))
 
     def step(self) -> None:
         """Do what is to be done now; returns within a fraction of a second.
@@ -162,6 +171,7 @@ class Turn:
         since_ns = self._hear()
         if not self._catching_up:
             self._reader.advance()
+            self._look_back()
         self._watch_clock()
         if self._is_due("tick", _TICK_S) and not self._catching_up and not self._presence.deaf:
             self._judging.tick(now_ns=self._clock.now_ns())
@@ -170,7 +180,7 @@ class Turn:
         self._pass("judged")
         self._outbound.write(since_ns=since_ns)
         self._pass("written")
-        if self._is_due("save", self._settings.checkpoint_s) and not self._catching_up:
+        if self._is_due("save", self._settings.checkpoint_s):
             self._save()
 
     def end(self) -> None:
@@ -180,35 +190,32 @@ class Turn:
             LeaseLostError: another process judges rules by now.
         """
         self._outbound.write()
-        if not self._catching_up:
-            self._save()
+        self._save()
 
     def _hear(self) -> int | None:
         """Judge what was heard; return when the oldest of it was committed."""
         frames = self._listener.take(timeout_s=_WAIT_S, most=_FRAMES)
         self._metrics.stream_waiting.set(self._listener.waiting_bytes)
         readings: list[Reading] = []
+        lines: list[bytes] = []
         since_ns: int | None = None
         now_s = self._clock.monotonic_s()
         for worker, payload in frames:
             try:
                 frame = decode_frame(payload)
-                points = points_of(frame.lines)
+                values = readings_of(frame.lines)
             except (FrameError, ValueError) as error:
                 self._bad_frames.down(str(error), worker=worker)
                 continue
             self._bad_frames.up()
             self._hearing.take(worker, frame, now_s=now_s)
-            if points and since_ns is None:
-                since_ns = frame.told_ns
-            for one in points:
-                readings += [
-                    Reading(one.site, one.device, name, one.time_ns, value, one.quality)
-                    for name, value in one.values.items()
-                ]
+            if values:
+                since_ns = frame.told_ns if since_ns is None else since_ns
+                readings += values
+                lines.append(frame.lines)
         if readings:
             self._metrics.values.labels("stream").inc(len(readings))
-            self._judging.take(readings, now_ns=self._clock.now_ns())
+            self._judging.take(readings, now_ns=self._clock.now_ns(), lines=lines)
         return since_ns
 
     def _each_second(self) -> None:
@@ -252,14 +259,48 @@ class Turn:
         def failed() -> None:
             self._hearing.miss(hole.worker, from_ns=hole.from_ns, until_ns=hole.until_ns)
 
+        if self._judging.looking_back and not self._catching_up:
+            self._filled.append(hole)
         self._judging.fill(
             from_ns=hole.from_ns, until_ns=hole.until_ns, now_ns=now_ns, failed=failed
         )
 
+    def _look_back(self) -> None:
+        """Judge the past anew for a moment; go on with what came of it when it is as far."""
+        if not self._judging.looking_back or self._presence.deaf:
+            return
+        if not self._judging.look_back(now_s=self._clock.monotonic_s()):
+            return
+        self._outbound.write()
+        if not self._outbound.empty:
+            return
+        try:
+            told = self._memory.told(since_ns=self._again_ns)
+        except RegistryUnavailableError as error:
+            self._outage.down(error.detail)
+            return
+        whole = not self._hearing.holes and not self._filled
+        self._judging.have_looked_back(told=told, now_ns=self._clock.now_ns(), whole=whole)
+        for hole in self._filled:
+            self._hearing.miss(hole.worker, from_ns=hole.from_ns, until_ns=hole.until_ns)
+        self._filled.clear()
+        self._outbound.write()
+        self._save()
+        self._metrics.looking_back.set(0)
+        _log.info("alerts_looked_back", after_s=round(self._clock.monotonic_s() - self._began_s, 1))
+
+    def _fill_again(self) -> None:
+        """Note that what was heard since the beginning has to be read once the past was judged."""
+        self._filled += [
+            Hole(worker, self._stored_before.get(worker, self._again_ns), heard.told_ns)
+            for worker, heard in self._hearing.heard.items()
+        ]
+
     def _look_for_changes(self) -> None:
         """Take up rules and devices that changed."""
         known = self._judging.plan
-        if known is None or self._judging.changing or self._catching_up:
+        busy = self._judging.changing or self._judging.looking_back
+        if known is None or busy or self._catching_up:
             return
         now_ns = self._clock.now_ns()
         due = known.until_ns is not None and known.until_ns <= now_ns
@@ -329,8 +370,11 @@ class Turn:
         }
 
     def _save(self) -> None:
-        """Keep what is remembered, once everything that was said is in the registry."""
-        if not self._outbound.empty:
+        """Keep what is remembered, once everything that was said is in the registry.
+
+        What was kept before is better as long as not everything was taken up.
+        """
+        if not self._outbound.empty or self._catching_up or self._judging.looking_back:
             return
         try:
             self._memory.keep(self._judging, self._hearing)

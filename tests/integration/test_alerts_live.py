@@ -157,6 +157,32 @@ def test_killed_again_and_again_it_loses_no_alarm_and_tells_each_once_but_for_th
     assert len(found) == KILLS
 
 
+def test_after_a_restart_it_speaks_and_a_late_value_counts_once_the_past_was_judged(
+    place: AlertingSite, hook: HookReceiver
+) -> None:
+    place.rule()
+    alerts = place.alerts()
+    with working(place.worker()):
+        with alerts:
+            wait_judging(alerts)
+            place.publish(("d1", 20), ("d2", 20), seconds_ago=100)
+            place.publish(("d1", 20), ("d2", 20))
+            place.publish(("d3", 35))
+            place.wait_alert("d3", AlertState.FIRING)
+        with alerts:
+            wait_judging(alerts)
+            place.publish(("d1", 35))
+            place.publish(("d2", 35), seconds_ago=50)
+            place.wait_alert("d1", AlertState.FIRING)
+            place.wait_alert("d2", AlertState.RESOLVED)
+            place.publish(("d3", 20))
+            place.wait_alert("d3", AlertState.RESOLVED)
+            wait_told(hook, "firing", "d1", "d3")
+        assert "alerts_looked_back" in alerts.output()
+    assert len(place.alerts_of("d1", "d2", "d3")) == 3
+    assert set(told(hook, "firing").values()) == {1}
+
+
 def test_two_instances_tell_once_and_the_other_takes_over(
     place: AlertingSite, hook: HookReceiver
 ) -> None:

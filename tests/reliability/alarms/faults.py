@@ -173,6 +173,7 @@ def filled_in(scene: Scene) -> None:
         rig.publish(*[Value(device, at_ns, value) for device in scene.devices])
     devices, due = frozenset(scene.devices), scene.sizes.episodes * len(scene.devices)
     rig.until(lambda: len(rig.alerts_of(devices)) >= due, what="what was filled in was judged")
+    rig.settle(devices, seconds=30)
     # The rig's groups are told once a second, for as long as alarms of the past are found.
     scene.most_messages = _DIGESTS + math.ceil(2 * (time.monotonic() - began_s))
 

@@ -17,6 +17,7 @@ from alerts.rules.source import parse_rule
 from core.clock import NS_PER_S
 from core.reading import Point, Reading
 from storage.backends.memory import MemoryStore
+from tests.servers.waiting import wait_until
 
 NOW_NS = 1_795_500_000 * NS_PER_S
 HOT = """\
@@ -50,8 +51,17 @@ def plan(*devices: str, source: str = HOT) -> Plan:
 def test_a_device_whose_clock_is_behind_is_judged_though_devices_changed_before_it_spoke() -> None:
     heard: list[Outcome] = []
     reader = Reader(MemoryStore())
-    judging = Judging(reader=reader, hear=heard.append)
-    judging.begin(plan("d1"), kept=(), again_ns=NOW_NS, told={}, now_ns=NOW_NS, failed=lambda: None)
+    judging = Judging(reader=reader, past=reader, hear=heard.append)
+    judging.begin(
+        plan("d1"),
+        kept=(),
+        saved_ns=NOW_NS,
+        again_ns=NOW_NS,
+        told={},
+        now_ns=NOW_NS,
+        failed=lambda: None,
+        lost=lambda: None,
+    )
     while not reader.idle:
         reader.advance(wait_s=5)
     judging.speak(now_ns=NOW_NS)
@@ -75,20 +85,31 @@ def begun(
 ) -> Judging:
     """Return rules per series at work, that were given what is stored and say what holds."""
     reader = Reader(store)
-    judging = Judging(reader=reader, hear=heard.append)
+    past = Reader(store)
+    judging = Judging(reader=reader, past=past, hear=heard.append)
     judging.begin(
         plan("d1", source=SILENT),
         kept=kept,
+        saved_ns=now_ns,
         again_ns=now_ns - 5 * MINUTE_NS,
         told=told,
         now_ns=now_ns,
         failed=lambda: None,
+        lost=lambda: None,
     )
     while not reader.idle:
         reader.advance(wait_s=5)
-    reader.close()
     judging.speak(now_ns=now_ns)
+    look_back(judging, told=told, now_ns=now_ns)
+    reader.close()
+    past.close()
     return judging
+
+
+def look_back(judging: Judging, *, told: ToldAlerts, now_ns: int) -> None:
+    """Have the past judged anew to its end."""
+    wait_until(lambda: judging.look_back(now_s=0.0), seconds=10, what="the past was judged")
+    judging.have_looked_back(told=told, now_ns=now_ns, whole=True)
 
 
 def said(heard: list[Outcome]) -> list[tuple[Subject, State, int]]:
