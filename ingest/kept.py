@@ -73,8 +73,8 @@ class Kept(msgspec.Struct, frozen=True):
 
     Attributes:
         series: by what stands before the fields and their shape: the newest instant, and its line.
-        hours: what stands before the fields, and a UTC hour that may have new values, seconds
-            since the epoch.
+        hours: what stands before the fields, and a UTC hour that has new values, seconds since the
+            epoch.
     """
 
     series: dict[tuple[bytes, bytes], tuple[int, bytes]]
@@ -100,6 +100,7 @@ class Waiting(msgspec.Struct, frozen=True):
 def kept_of(bodies: Iterable[bytes]) -> Kept:
     """Return what the lines of some batches leave; of one instant the later line counts."""
     newest: dict[_Key, bytes] = {}
+    turns: dict[bytes, bytes] = {}
     lines: dict[_Key, bytes] = {}
     odd: list[bytes] = []
     newest_of = newest.get
@@ -109,17 +110,21 @@ def kept_of(bodies: Iterable[bytes]) -> Kept:
             if len(time) != _USUAL_DIGITS or time[:1] == b"-" or head.startswith(_ALIKE):
                 odd.append(line)
                 continue
-            # Instants of as many digits compare as text; a block is in at most two hours.
-            key = (head, fields.translate(None, _VALUES), time[:-_BLOCK_DIGITS])
+            # Instants of as many digits compare as text; an hour begins in a block at most once.
+            block = time[:-_BLOCK_DIGITS]
+            turn = turns.get(block)
+            if turn is None:
+                turn = turns[block] = _turn_in(block)
+            part = block if time >= turn else turn
+            key = (head, fields.translate(None, _VALUES), part)
             if time >= newest_of(key, b""):
                 newest[key] = time
                 lines[key] = line
     kept = Kept({}, set())
-    for (head, shape, block), time in newest.items():
-        start_ns = int(block) * _BLOCK_NS
-        kept.hours.add((head, _hour(start_ns)))
-        kept.hours.add((head, _hour(start_ns + _BLOCK_NS - 1)))
-        _keep(kept, (head, shape), int(time), lines[head, shape, block])
+    for (head, shape, part), time in newest.items():
+        time_ns = int(time)
+        kept.hours.add((head, _hour(time_ns)))
+        _keep(kept, (head, shape), time_ns, lines[head, shape, part])
     for line in odd:
         head, fields, time = line.rsplit(b" ", 2)
         kept.hours.add((head, _hour(int(time))))
@@ -175,6 +180,13 @@ def _keep(kept: Kept, series: tuple[bytes, bytes], time_ns: int, line: bytes) ->
     before = kept.series.get(series)
     if before is None or time_ns >= before[0]:
         kept.series[series] = (time_ns, line)
+
+
+def _turn_in(block: bytes) -> bytes:
+    """Return the instant at which an hour begins within a block, as lines write it; b"": none."""
+    start_ns = int(block) * _BLOCK_NS
+    turn_ns = -(-start_ns // NS_PER_HOUR) * NS_PER_HOUR
+    return b"%d" % turn_ns if start_ns < turn_ns < start_ns + _BLOCK_NS else b""
 
 
 def _hour(time_ns: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.clock import NS_PER_HOUR, NS_PER_S
@@ -69,13 +69,22 @@ def test_the_newest_value_of_every_quantity_is_kept(given: list[Point], batches:
     assert same_instant == set(expected) == set(found)
 
 
+_TURN_NS = 1_795_957_200 * 10**9
+
+
 @given(st.lists(points(), max_size=40))
-def test_every_hour_with_a_value_is_marked_and_none_far_from_one(given: list[Point]) -> None:
+@example([Point("elgazala", "d", "environment", _TURN_NS, {"air_temperature": 1.0})])
+@example(
+    [
+        Point("elgazala", "d", "environment", _TURN_NS + at_ns, {"air_temperature": 1.0})
+        for at_ns in (-1, 0, 1)
+    ]
+)
+def test_every_hour_with_a_value_is_marked_and_no_other(given: list[Point]) -> None:
     kept = kept_of([lines_of(given)])
     hours = {point.time_ns // NS_PER_HOUR * 3600 for point in given}
     marked = {hour for _, hour in kept.hours}
-    assert hours <= marked
-    assert all(any(abs(hour - one) <= 3600 for one in hours) for hour in marked)
+    assert marked == hours
 
 
 def test_names_that_differ_in_digits_alone_are_told_apart() -> None:
