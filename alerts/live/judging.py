@@ -9,28 +9,21 @@ looks, and says nothing meanwhile; the others are judged on. Nothing here waits 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from alerts.backtest import LEDGER, quantities
 from alerts.evaluate.engine import Engine, HourCount, Outcome
 from alerts.evaluate.watch import Kept, Told
-from alerts.live.history import Job, Reader, Span
+from alerts.live.giving import AHEAD_NS, Giving
+from alerts.live.history import Reader
 from alerts.live.looking_back import LookingBack
 from alerts.live.plan import Plan
 from alerts.model import Subject
-from alerts.rules.index import reach
-from alerts.rules.inventory import Placed
-from alerts.rules.lookback import lookback_ns
-from alerts.rules.model import Rule
 from core.clock import NS_PER_S
 from core.logs import Outage, logger
-from core.reading import DeviceKey, Reading
+from core.reading import Reading
 
 TICK_BEHIND_NS = NS_PER_S
 """How far device time passes behind the platform's time: so long a value may be on its way."""
-AHEAD_NS = 300 * NS_PER_S
-"""How far ahead of the platform's time a device's clock may be (`ingest.clock_ahead_s`)."""
 QUICK_NS = 10 * NS_PER_S
 """How long values are usually on their way at most: to go on at once, only these are read again."""
 _AGAIN = 1.5
@@ -49,10 +42,17 @@ class Judging:
     """
 
     def __init__(self, *, reader: Reader, past: Reader, hear: Callable[[Outcome], None]) -> None:
-        self._reader = reader
         self._past = past
         self._hear = hear
-        self._outage = Outage(logger("alerts.history"), "store")
+        self._giving, self._giving_past = (
+            Giving(
+                reader=one,
+                in_place_of=self._in_place_of,
+                hear=hear,
+                outage=Outage(logger("alerts.history"), "store"),
+            )
+            for one in (reader, past)
+        )
         self._engine: Engine | None = None
         self._warming: Engine | None = None
         self._looking_back: LookingBack | None = None
@@ -60,7 +60,6 @@ class Judging:
         self._silent: frozenset[str] = frozenset()
         self._gone_on: frozenset[str] = frozenset()
         self._told: ToldAlerts = {}
-        self._reach: Mapping[str, Sequence[Placed]] = {}
 
     @property
     def watches(self) -> int:
@@ -118,32 +117,21 @@ class Judging:
         self._engine = engine = self._restored(plan, now_ns=now_ns)
         self._gone_on = engine.restore(one.as_of_its_end() for one in kept)
         if not self._gone_on:
-            self._warm_up(engine, plan.rules, now_ns=now_ns)
+            self._giving.give_all(engine, plan.rules, now_ns=now_ns)
             return
         engine.doubt_nothing()
-        self._read(
-            engine,
-            [one for one in plan.rules if one.name in self._gone_on],
-            start_ns=saved_ns - QUICK_NS,
-            end_ns=now_ns + AHEAD_NS,
-            now_ns=now_ns,
-            failed=failed,
-        )
+        going_on = [one for one in plan.rules if one.name in self._gone_on]
+        start_ns = saved_ns - QUICK_NS
+        self._giving.give(engine, going_on, start_ns=start_ns, now_ns=now_ns, failed=failed)
 
-        def begin(failed: Callable[[str], None]) -> Engine:
+        def begin(failed: Callable[[], None]) -> Engine:
             engine = self._restored(plan, now_ns=now_ns)
             gone_on = engine.restore(kept)
-            self._read(
-                engine,
-                [one for one in plan.rules if one.name in gone_on],
-                start_ns=again_ns,
-                end_ns=now_ns + AHEAD_NS,
-                now_ns=now_ns,
-                reader=self._past,
-                fail=failed,
-            )
+            going_on = [one for one in plan.rules if one.name in gone_on]
             fresh = [one for one in plan.rules if one.name not in gone_on]
-            self._warm_up(engine, fresh, now_ns=now_ns, reader=self._past, fail=failed)
+            giving = self._giving_past
+            giving.give(engine, going_on, start_ns=again_ns, now_ns=now_ns, failed=failed)
+            giving.give_all(engine, fresh, now_ns=now_ns, failed=failed)
             return engine
 
         self._looking_back = LookingBack(reader=self._past, begin=begin, hear=self._hear, lost=lost)
@@ -153,7 +141,7 @@ class Judging:
         engine = Engine(
             rules=plan.rules,
             inventory=plan.inventory,
-            since_ns=now_ns - max((self._back_ns(one) for one in plan.rules), default=0),
+            since_ns=now_ns - max((self._giving.back_ns(one) for one in plan.rules), default=0),
             told=self._told,
             mute={one.name for one in plan.rules},
         )
@@ -180,7 +168,8 @@ class Judging:
         if engine is None or self._engine is None:
             return
         until_ns = now_ns - TICK_BEHIND_NS
-        engine.tick(until_ns, seen_ns=now_ns)
+        if whole:
+            engine.tick(until_ns, seen_ns=now_ns)
         engine.follow(self._engine, told, given_until_ns=until_ns if whole else None)
         self._engine, self._looking_back, self._told = engine, None, told
         self._silent = frozenset(() if self.plan is None else (one.name for one in self.plan.rules))
@@ -206,11 +195,11 @@ class Judging:
             self._exchange(plan, now_ns=now_ns)
             ready()
             return
-        self._reach = reach(plan.rules, plan.inventory.devices)
+        self._giving.know(plan)
         self._warming = warming = Engine(
             rules=fresh,
             inventory=plan.inventory,
-            since_ns=now_ns - max(self._back_ns(one) for one in fresh),
+            since_ns=now_ns - max(self._giving.back_ns(one) for one in fresh),
             told=told,
             mute={one.name for one in fresh},
         )
@@ -222,7 +211,7 @@ class Judging:
                 self._exchange(plan, now_ns=now_ns, warmed=warming)
                 ready()
 
-        self._warm_up(warming, fresh, now_ns=now_ns, then=done)
+        self._giving.give_all(warming, fresh, now_ns=now_ns, then=done)
 
     @property
     def changing(self) -> bool:
@@ -249,12 +238,8 @@ class Judging:
 
     def _use(self, plan: Plan) -> None:
         self.plan = plan
-        self._reach = reach(plan.rules, plan.inventory.devices)
-
-    def _back_ns(self, rule: Rule) -> int:
-        """Return how far back values are read for a rule that is new."""
-        known = [one.interval_s for one in self._reach[rule.name] if one.interval_s is not None]
-        return lookback_ns(rule, interval_s=max(known, default=None))
+        for one in (self._giving, self._giving_past):
+            one.know(plan)
 
     def speak(self, *, now_ns: int) -> None:
         """Have rules that were mute say what holds."""
@@ -323,7 +308,7 @@ class Judging:
         late_ns = max((one.lateness_ns for one in self.plan.rules), default=0)
         if self._looking_back is not None:
             late_ns = min(late_ns, QUICK_NS)
-        self._read(
+        self._giving.give(
             self._engine,
             self.plan.rules,
             start_ns=from_ns - late_ns,
@@ -350,89 +335,6 @@ class Judging:
             return []
         found = self._engine.save(entries_before_ns=entries_before_ns)
         return [one for one in found if one.rule not in self._silent]
-
-    def _warm_up(
-        self,
-        engine: Engine,
-        rules: Sequence[Rule],
-        *,
-        now_ns: int,
-        then: Callable[[], None] | None = None,
-        reader: Reader | None = None,
-        fail: Callable[[str], None] | None = None,
-    ) -> None:
-        """Give new rules what is stored; those that look equally far at the same share it."""
-        alike: dict[tuple[int, frozenset[str] | None], list[Rule]] = defaultdict(list)
-        for one in rules:
-            alike[self._back_ns(one), quantities(one)].append(one)
-        for (back_ns, _), some in sorted(alike.items(), key=lambda one: one[0][0]):
-            self._read(
-                engine,
-                some,
-                start_ns=now_ns - back_ns,
-                end_ns=now_ns + AHEAD_NS,
-                now_ns=now_ns,
-                reader=reader,
-                fail=fail,
-            )
-        if then is not None:
-            self._reader.add(
-                Job(
-                    span=Span((), frozenset(), 0, 0),
-                    give=lambda _: None,
-                    done=then,
-                    fail=lambda _: None,
-                )
-            )
-
-    def _read(
-        self,
-        engine: Engine,
-        rules: Sequence[Rule],
-        *,
-        start_ns: int,
-        end_ns: int,
-        now_ns: int,
-        failed: Callable[[], None] | None = None,
-        reader: Reader | None = None,
-        fail: Callable[[str], None] | None = None,
-    ) -> None:
-        """Have stored values judged by some rules.
-
-        Args:
-            engine: what judges them, or what goes on in its place by then.
-            rules: the rules.
-            start_ns: first instant, inclusive, device time.
-            end_ns: last instant, exclusive.
-            now_ns: the platform's time.
-            failed: is called when the store does not answer.
-            reader: default: the usual one.
-            fail: is given why the store does not answer, in place of `failed` and of the log.
-        """
-        names = frozenset(one.name for one in rules)
-        wanted: frozenset[str] | None = frozenset()
-        for one in rules:
-            own = quantities(one)
-            wanted = None if wanted is None or own is None else wanted | own
-        if wanted is not None:
-            wanted -= set(LEDGER)
-        found = {(one.site, one.device) for name in names for one in self._reach[name]}
-        devices = tuple(DeviceKey(*one) for one in sorted(found))
-        if not devices or wanted == frozenset():
-            return
-
-        def give(readings: Sequence[Reading]) -> None:
-            target = self._in_place_of(engine)
-            self._hear(target.take(readings, seen_ns=now_ns, rules=names, again=True))
-
-        def say_failed(reason: str) -> None:
-            self._outage.down(reason)
-            if failed is not None:
-                failed()
-
-        span = Span(devices, wanted, start_ns, end_ns)
-        job = Job(span=span, give=give, done=self._outage.up, fail=fail or say_failed)
-        (reader or self._reader).add(job)
 
     def _in_place_of(self, engine: Engine) -> Engine:
         """Return the engine that goes on in place of one that may have been exchanged meanwhile."""

@@ -18,10 +18,8 @@ import msgspec
 import zstandard
 
 from alerts.evaluate.engine import Engine, HourCount, Outcome
+from alerts.live.frames import readings_of
 from alerts.live.history import Reader
-from core.logs import Outage, logger
-from core.reading import Reading
-from storage.line_protocol import points_of
 
 MOST_BYTES = 256 * 1024 * 1024
 """How much of what is heard meanwhile is kept, compressed."""
@@ -45,19 +43,6 @@ class _Listened(msgspec.Struct, frozen=True):
     since_ns: int
 
 
-def readings_of(lines: bytes) -> list[Reading]:
-    """Return the values of lines (`storage.line_protocol`).
-
-    Raises:
-        ValueError: they are none.
-    """
-    return [
-        Reading(one.site, one.device, name, one.time_ns, value, one.quality)
-        for one in points_of(lines)
-        for name, value in one.values.items()
-    ]
-
-
 class LookingBack:
     """A second engine, until it is as far as the first.
 
@@ -74,7 +59,7 @@ class LookingBack:
         self,
         *,
         reader: Reader,
-        begin: Callable[[Callable[[str], None]], Engine],
+        begin: Callable[[Callable[[], None]], Engine],
         hear: Callable[[Outcome], None],
         lost: Callable[[], None],
         most_bytes: int = MOST_BYTES,
@@ -84,7 +69,6 @@ class LookingBack:
         self._hear = hear
         self._lost = lost
         self._most_bytes = most_bytes
-        self._outage = Outage(logger("alerts.history"), "store")
         self._log: deque[_Values | _Hours | _Listened] = deque()
         self._bytes = 0
         self._engine: Engine | None = None
@@ -130,7 +114,6 @@ class LookingBack:
             self._not_before_s = now_s + AGAIN_S
         if given or not self._reader.idle:
             return False
-        self._outage.up()
         for _ in range(min(_AT_ONCE, len(self._log))):
             self._replay(self._engine, self._log.popleft())
         return not self._log
@@ -145,7 +128,6 @@ class LookingBack:
             readings = readings_of(zstandard.ZstdDecompressor().decompress(one.lines))
             self._hear(engine.take(readings, seen_ns=one.seen_ns, live=True))
 
-    def _fail(self, reason: str) -> None:
-        self._outage.down(reason)
+    def _fail(self) -> None:
         self._reader.drop()
         self._failed = True

@@ -9,12 +9,12 @@ import msgspec
 from alerts.lifecycle import Lifecycle, names_of
 from alerts.live.checkpoint import Checkpoint
 from alerts.live.clockwatch import ClockWatch
+from alerts.live.frames import Frames
 from alerts.live.hearing import Hearing, Hole
 from alerts.live.history import Reader
 from alerts.live.hours import Hours
 from alerts.live.judging import Judging
 from alerts.live.listener import Listener
-from alerts.live.looking_back import readings_of
 from alerts.live.memory import Memory
 from alerts.live.outbound import Outbound
 from alerts.live.plan import Plan, plan_of
@@ -25,16 +25,12 @@ from alerts.rules.model import Rule
 from core.clock import NS_PER_S, Clock
 from core.logs import Outage, logger
 from core.metrics import Metrics
-from core.reading import Reading
 from core.settings import AlertsSettings
 from core.sinks import STORED_UNTIL_FACT
-from core.stream import FrameError
-from core.stream import decode as decode_frame
 from devices.registry import Registry, RegistryUnavailableError
 
 _log = logger("alerts")
 _WAIT_S = 0.05
-_FRAMES = 200
 _TICK_S = 0.25
 _SECOND_S = 1.0
 _PLAN_S = 5.0
@@ -77,10 +73,10 @@ class Turn:
         self._settings = settings
         self._registry = registry
         self._lifecycle = lifecycle
-        self._listener = listener
         self._reader = reader
         self._clock = clock
         self._metrics = metrics.alerts.evaluator
+        self._frames = Frames(listener=listener, metrics=self._metrics)
         self._memory = Memory(registry=registry, holder=holder, clock=clock, metrics=self._metrics)
         self._pass = checkpoint
         self._outbound = Outbound(
@@ -90,7 +86,6 @@ class Turn:
         self._judging = Judging(reader=reader, past=past, hear=self._outbound.hear)
         self._hours = Hours(registry)
         self._clockwatch = ClockWatch(clock)
-        self._bad_frames = Outage(_log, "live_frames")
         self._outage = Outage(_log, "registry")
         self._began_s = clock.monotonic_s()
         self._catching_up = True
@@ -194,29 +189,11 @@ class Turn:
 
     def _hear(self) -> int | None:
         """Judge what was heard; return when the oldest of it was committed."""
-        frames = self._listener.take(timeout_s=_WAIT_S, most=_FRAMES)
-        self._metrics.stream_waiting.set(self._listener.waiting_bytes)
-        readings: list[Reading] = []
-        lines: list[bytes] = []
-        since_ns: int | None = None
         now_s = self._clock.monotonic_s()
-        for worker, payload in frames:
-            try:
-                frame = decode_frame(payload)
-                values = readings_of(frame.lines)
-            except (FrameError, ValueError) as error:
-                self._bad_frames.down(str(error), worker=worker)
-                continue
-            self._bad_frames.up()
-            self._hearing.take(worker, frame, now_s=now_s)
-            if values:
-                since_ns = frame.told_ns if since_ns is None else since_ns
-                readings += values
-                lines.append(frame.lines)
-        if readings:
-            self._metrics.values.labels("stream").inc(len(readings))
-            self._judging.take(readings, now_ns=self._clock.now_ns(), lines=lines)
-        return since_ns
+        taken = self._frames.take(self._hearing, timeout_s=_WAIT_S, now_s=now_s)
+        if taken.readings:
+            self._judging.take(taken.readings, now_ns=self._clock.now_ns(), lines=taken.lines)
+        return taken.since_ns
 
     def _each_second(self) -> None:
         try:
@@ -267,7 +244,7 @@ class Turn:
 
     def _look_back(self) -> None:
         """Judge the past anew for a moment; go on with what came of it when it is as far."""
-        if not self._judging.looking_back or self._presence.deaf:
+        if not self._judging.looking_back:
             return
         if not self._judging.look_back(now_s=self._clock.monotonic_s()):
             return
@@ -279,7 +256,7 @@ class Turn:
         except RegistryUnavailableError as error:
             self._outage.down(error.detail)
             return
-        whole = not self._hearing.holes and not self._filled
+        whole = not (self._hearing.holes or self._filled or self._presence.deaf)
         self._judging.have_looked_back(told=told, now_ns=self._clock.now_ns(), whole=whole)
         for hole in self._filled:
             self._hearing.miss(hole.worker, from_ns=hole.from_ns, until_ns=hole.until_ns)

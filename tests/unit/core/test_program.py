@@ -80,3 +80,22 @@ def test_a_thread_that_dies_ends_it_and_the_log_says_so_once(tmp_path: Path) -> 
     assert (out + errors).count("thread_died") == 1
     assert '"judge"' in out + errors
     assert "ZeroDivisionError" in out + errors
+
+
+def test_a_signal_that_another_thread_was_given_ends_it_too(tmp_path: Path) -> None:
+    body = """
+        import signal, threading, time
+        from core.waiting import until_set
+
+        def take():
+            while not stopping.is_set():
+                time.sleep(0.1)
+                signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+                time.sleep(60)
+
+        threading.Thread(target=take, daemon=True).start()
+        until_set(stopping)
+        print("ended", flush=True)
+    """
+    code, out, _ = ended(started(tmp_path, body))
+    assert (code, out.split()[-1]) == (0, "ended")

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from alerts.evaluate.engine import Engine, Outcome
 from alerts.live.checkpoint import Checkpoint, Heard, decode, encode
+from alerts.live.frames import readings_of
 from alerts.live.history import Reader
 from alerts.live.judging import QUICK_NS, Judging
-from alerts.live.looking_back import AGAIN_S, LookingBack, readings_of
+from alerts.live.looking_back import AGAIN_S, LookingBack
 from alerts.live.plan import Plan
 from alerts.model import Subject
 from alerts.rules.inventory import Inventory
