@@ -118,6 +118,7 @@ class Reporter:
         self._busy = False
         self._facts: list[Facts] = []
         self._facts_lock = threading.Lock()
+        self._signed = False
         self._outage = Outage(_log, "registry")
         self._profiles = Outage(_log, "profiles")
         self._thread = threading.Thread(target=self._run, name="ingest-report", daemon=True)
@@ -147,8 +148,17 @@ class Reporter:
         self._write_facts()
         self._enrol()
         self._bounds.tend()
+        if not self._signed:
+            self._sign()  # who sees what it tells finds who told it
         self._telling.tell()
         self._busy = self._orders.work(budget_s=_WORK_S)
+        self._sign()
+        self._reported_s = self._clock.monotonic_s()
+        if self._clock.monotonic_s() - self._refreshed_s >= self._refresh_s:
+            self.refresh()
+
+    def _sign(self) -> None:
+        """Give a sign of life."""
         connected, store, spool = self._health()
         self._registry.workers.report(
             WorkerStatus(
@@ -164,9 +174,7 @@ class Reporter:
                 facts=self._told_facts(spool) | self._more(),
             )
         )
-        self._reported_s = self._clock.monotonic_s()
-        if self._clock.monotonic_s() - self._refreshed_s >= self._refresh_s:
-            self.refresh()
+        self._signed = True
 
     def refresh(self) -> None:
         """Read devices and profiles again when the registry says that they changed."""

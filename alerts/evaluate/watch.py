@@ -87,8 +87,8 @@ class Watch:
     """
 
     __slots__ = (
-        "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_mute", "_new",
-        "_start_ns", "_states", "_tail", "_told", "_told_state",
+        "_episodes_told", "_fold_every_ns", "_forgotten", "_fresh_for_ns", "_given_ns", "_mute",
+        "_new", "_start_ns", "_states", "_tail", "_told", "_told_state",
         "_unsure_told", "phases", "queued_ns", "rule", "subject",
     )  # fmt: skip
 
@@ -106,7 +106,7 @@ class Watch:
         self.rule = rule
         self.subject = subject
         self.queued_ns: int | None = None
-        self._start_ns = start_ns
+        self._start_ns = self._given_ns = start_ns
         self._fresh_for_ns = fresh_for_ns
         self._fold_every_ns = rule.lateness_ns // _STATES
         self._new: list[Entry] = []
@@ -233,9 +233,8 @@ class Watch:
         over = [one for one in self._told if one.until_ns is not None]
         self._told = [Told(one.at_ns, one.until_ns) for one in told]
         self._doubt()
-        doubtful = any(not one.before for one in self._told)
-        if doubtful and given_until_ns is not None and given_until_ns > self.phases.at_ns:
-            self.phases.advance(given_until_ns)
+        if given_until_ns is not None:
+            self._given_ns = given_until_ns
         self._told += [one for one in over if not any(_overlap(one, it) for it in self._told)]
         self._told_state, self._unsure_told = other._told_state, other._unsure_told
 
@@ -424,7 +423,10 @@ class Watch:
     def _of_none(self, left: Iterable[Told], *, seen_ns: int) -> Iterator[Verdict]:
         """End or withdraw alerts that were told of no episode there is."""
         for told in left:
-            if told.at_ns > self.phases.at_ns:  # what showed it was not given again yet
+            given_ns = self.phases.at_ns
+            if not told.before:
+                given_ns = max(given_ns, self._given_ns)
+            if told.at_ns > given_ns:  # what showed it was not given again yet
                 continue
             if told.before:
                 yield from self._of_before(told, seen_ns=seen_ns)

@@ -27,7 +27,7 @@ def influxdb(server: Scripted) -> Iterator[InfluxDBStore]:
             bucket="telemetry",
             org="passerelle",
             authorization="Token secret",
-            timeout_s=0.5,
+            timeout_s=2.0,
         )
     )
     yield store

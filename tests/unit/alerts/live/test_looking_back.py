@@ -60,7 +60,14 @@ class Place:
     """Rules taken up by another process, live."""
 
     def __init__(
-        self, tested: Rule, blob: bytes, told: Listener, store: MemoryStore, *, now_s: float
+        self,
+        tested: Rule,
+        blob: bytes,
+        told: Listener,
+        store: MemoryStore,
+        *,
+        now_s: float,
+        beside: tuple[Rule, ...] = (),
     ) -> None:
         self.told = told
         self.tested = tested
@@ -70,7 +77,7 @@ class Place:
         self.reader, self.past = Reader(store), Reader(store)
         self.judging = Judging(reader=self.reader, past=self.past, hear=self.hear)
         plan = Plan(
-            rules=(tested,),
+            rules=(tested, *beside),
             unusable=MappingProxyType({}),
             inventory=Inventory(DEVICES, ZONES),
             asked_ns={"rule": 0},
@@ -190,6 +197,24 @@ def test_what_was_told_and_is_not_so_is_withdrawn_once_the_past_was_judged(
     assert list(told.alerts.values()) == [None]
     place.look_back(now_s=972)
     assert told.alerts == {}
+
+
+def test_a_device_that_fills_in_is_not_late_because_an_alert_of_it_was_told(
+    opened: list[Place],
+) -> None:
+    store, told = Shy(), Listener()
+    judged = whole(told, RULES[0], store, [value(0, 20, device="e"), value(9000, 20, device="e")])
+    farther = rule("{absence: {after: 5h}}", name="farther")
+    blob = saved(judged, at_s=9000)
+    place = Place(RULES[0], blob, told, store, now_s=9005, beside=(farther,))
+    opened.append(place)
+    place.take(value(3000, 35), now_s=9006)
+    assert list(told.alerts.values()) == [None]
+    place.look_back(now_s=9007)
+    for second, number in ((3600, 20), (4200, 35), (4800, 20)):
+        place.take(value(second, number), now_s=9008)
+    assert [*told.alerts.values()] == [ns(3600), ns(4800)]
+    assert place.late == 0
 
 
 def test_where_the_store_is_away_it_speaks_and_looks_back_later(opened: list[Place]) -> None:
