@@ -6,6 +6,8 @@ at-least-once delivery becomes exactly-once in what a query sees.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -45,3 +47,12 @@ class Reading(msgspec.Struct, frozen=True):
     time_ns: int
     value: float
     quality: int = 0
+
+
+def readings_of(points: Iterable[Point]) -> list[Reading]:
+    """Return every value of some points, in their order."""
+    return [
+        Reading(point.site, point.device, name, point.time_ns, value, point.quality)
+        for point in points
+        for name, value in point.values.items()
+    ]

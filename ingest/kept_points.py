@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from core.clock import NS_PER_HOUR
 from core.quantities import CATALOGUE
-from core.reading import DeviceKey, Point, Reading
+from core.reading import DeviceKey, Point, Reading, readings_of
 from devices.registry import Registry
 from devices.registry.kept import Mark
 from storage.line_protocol import series_of
@@ -27,12 +27,7 @@ def tell_points(
     Raises:
         RegistryUnavailableError: the registry does not answer; nothing was told.
     """
-    values = [
-        Reading(point.site, point.device, name, point.time_ns, value, point.quality)
-        for point in points
-        for name, value in point.values.items()
-    ]
-    registry.kept.tell(values, [Mark(*series_of(head), hour) for head, hour in hours])
+    registry.kept.tell(readings_of(points), [Mark(*series_of(head), hour) for head, hour in hours])
 
 
 class KeptWriter:

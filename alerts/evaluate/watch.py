@@ -423,9 +423,8 @@ class Watch:
     def _of_none(self, left: Iterable[Told], *, seen_ns: int) -> Iterator[Verdict]:
         """End or withdraw alerts that were told of no episode there is."""
         for told in left:
-            given_ns = self.phases.at_ns
-            if not told.before:
-                given_ns = max(given_ns, self._given_ns)
+            at_ns = self.phases.at_ns
+            given_ns = at_ns if told.before else max(at_ns, self._given_ns)
             if told.at_ns > given_ns:  # what showed it was not given again yet
                 continue
             if told.before:

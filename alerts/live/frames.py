@@ -8,7 +8,7 @@ from alerts.live.hearing import Hearing
 from alerts.live.listener import Listener
 from core.alert_metrics import EvaluatorMetrics
 from core.logs import Outage, logger
-from core.reading import Reading
+from core.reading import Reading, readings_of
 from core.stream import FrameError
 from core.stream import decode as decode_frame
 from storage.line_protocol import points_of
@@ -57,7 +57,7 @@ class Frames:
         for worker, payload in frames:
             try:
                 frame = decode_frame(payload)
-                values = readings_of(frame.lines)
+                values = readings_of(points_of(frame.lines))
             except (FrameError, ValueError) as error:
                 self._bad.down(str(error), worker=worker)
                 continue
@@ -70,16 +70,3 @@ class Frames:
         if taken.readings:
             self._metrics.values.labels("stream").inc(len(taken.readings))
         return taken
-
-
-def readings_of(lines: bytes) -> list[Reading]:
-    """Return the values of lines (`storage.line_protocol`).
-
-    Raises:
-        ValueError: they are none.
-    """
-    return [
-        Reading(one.site, one.device, name, one.time_ns, value, one.quality)
-        for one in points_of(lines)
-        for name, value in one.values.items()
-    ]

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from alerts.backtest import LEDGER, quantities
 from alerts.evaluate.engine import Engine, Outcome
 from alerts.live.history import Job, Reader, Span
-from alerts.live.plan import Plan
-from alerts.rules.index import reach
 from alerts.rules.inventory import Placed
 from alerts.rules.lookback import lookback_ns
 from alerts.rules.model import Rule
@@ -45,9 +43,9 @@ class Giving:
         self._outage = outage
         self._reach: Mapping[str, Sequence[Placed]] = {}
 
-    def know(self, plan: Plan) -> None:
-        """Take note of rules and devices."""
-        self._reach = reach(plan.rules, plan.inventory.devices)
+    def know(self, reached: Mapping[str, Sequence[Placed]]) -> None:
+        """Take note of the devices that each rule looks at (`alerts.rules.index.reach`)."""
+        self._reach = reached
 
     def back_ns(self, rule: Rule) -> int:
         """Return how far back values are read for a rule that is new."""

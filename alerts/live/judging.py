@@ -18,6 +18,7 @@ from alerts.live.history import Reader
 from alerts.live.looking_back import LookingBack
 from alerts.live.plan import Plan
 from alerts.model import Subject
+from alerts.rules.index import reach
 from core.clock import NS_PER_S
 from core.logs import Outage, logger
 from core.reading import Reading
@@ -44,13 +45,9 @@ class Judging:
     def __init__(self, *, reader: Reader, past: Reader, hear: Callable[[Outcome], None]) -> None:
         self._past = past
         self._hear = hear
+        outage = Outage(logger("alerts.history"), "store")
         self._giving, self._giving_past = (
-            Giving(
-                reader=one,
-                in_place_of=self._in_place_of,
-                hear=hear,
-                outage=Outage(logger("alerts.history"), "store"),
-            )
+            Giving(reader=one, in_place_of=self._in_place_of, hear=hear, outage=outage)
             for one in (reader, past)
         )
         self._engine: Engine | None = None
@@ -195,7 +192,7 @@ class Judging:
             self._exchange(plan, now_ns=now_ns)
             ready()
             return
-        self._giving.know(plan)
+        self._giving.know(reach(plan.rules, plan.inventory.devices))
         self._warming = warming = Engine(
             rules=fresh,
             inventory=plan.inventory,
@@ -238,8 +235,9 @@ class Judging:
 
     def _use(self, plan: Plan) -> None:
         self.plan = plan
+        reached = reach(plan.rules, plan.inventory.devices)
         for one in (self._giving, self._giving_past):
-            one.know(plan)
+            one.know(reached)
 
     def speak(self, *, now_ns: int) -> None:
         """Have rules that were mute say what holds."""
@@ -265,16 +263,14 @@ class Judging:
             return
         back = self._looking_back
         if back is not None:
-            back.note(lines, seen_ns=now_ns)  # and what is late is listed when it comes there
+            # what is too late is listed when it comes there, not twice
+            back.note_values(lines, seen_ns=now_ns)
         self._hear(self._engine.take(readings, seen_ns=now_ns, live=True, again=back is not None))
 
     def take_hours(self, hours: Iterable[HourCount], *, now_ns: int) -> None:
         """Judge what the ledger says of whole hours."""
-        hours = tuple(hours)
-        if self._looking_back is not None:
-            self._looking_back.note_hours(hours, seen_ns=now_ns)
-        if self._engine is not None:
-            self._hear(self._engine.take_hours(hours, seen_ns=now_ns))
+        known = tuple(hours)
+        self._tell(lambda engine: engine.take_hours(known, seen_ns=now_ns))
 
     def repeat_unsure(self, *, now_ns: int) -> None:
         """Say once more of what is pending, and what cannot be said."""
@@ -288,10 +284,19 @@ class Judging:
 
     def listen(self, *, now_ns: int) -> None:
         """Say that until now nobody could be heard."""
+
+        def listen(engine: Engine) -> Outcome:
+            engine.listen(now_ns)
+            return Outcome()
+
+        self._tell(listen)
+
+    def _tell(self, do: Callable[[Engine], Outcome]) -> None:
+        """Tell the engine something, and what is behind it when it is as far."""
         if self._looking_back is not None:
-            self._looking_back.note_listening(now_ns)
+            self._looking_back.note(do)
         if self._engine is not None:
-            self._engine.listen(now_ns)
+            self._hear(do(self._engine))
 
     def fill(self, *, from_ns: int, until_ns: int, now_ns: int, failed: Callable[[], None]) -> None:
         """Read what arrived in a time and was not heard, and judge it.

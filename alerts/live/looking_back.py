@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-import msgspec
 import zstandard
 
-from alerts.evaluate.engine import Engine, HourCount, Outcome
-from alerts.live.frames import readings_of
+from alerts.evaluate.engine import Engine, Outcome
 from alerts.live.history import Reader
+from core.reading import readings_of
+from storage.line_protocol import points_of
 
 MOST_BYTES = 256 * 1024 * 1024
 """How much of what is heard meanwhile is kept, compressed."""
@@ -27,20 +27,6 @@ AGAIN_S = 5.0
 """After so long it is tried again when the store did not answer, seconds."""
 _AT_ONCE = 50
 _LEVEL = 1
-
-
-class _Values(msgspec.Struct, frozen=True):
-    seen_ns: int
-    lines: bytes
-
-
-class _Hours(msgspec.Struct, frozen=True):
-    seen_ns: int
-    hours: tuple[HourCount, ...]
-
-
-class _Listened(msgspec.Struct, frozen=True):
-    since_ns: int
 
 
 class LookingBack:
@@ -69,7 +55,7 @@ class LookingBack:
         self._hear = hear
         self._lost = lost
         self._most_bytes = most_bytes
-        self._log: deque[_Values | _Hours | _Listened] = deque()
+        self._log: deque[tuple[int, Callable[[Engine], Outcome]]] = deque()
         self._bytes = 0
         self._engine: Engine | None = None
         self._not_before_s = 0.0
@@ -80,23 +66,29 @@ class LookingBack:
         """The engine, once it was begun."""
         return self._engine
 
-    def note(self, lines: Iterable[bytes], *, seen_ns: int) -> None:
-        """Keep values that were heard."""
-        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(b"\n".join(lines))
-        self._log.append(_Values(seen_ns, packed))
-        self._bytes += len(packed)
+    def note(self, do: Callable[[Engine], Outcome], *, size: int = 0) -> None:
+        """Keep what the other engine was told, to be told to this one.
+
+        Args:
+            do: tells it to an engine.
+            size: of what it holds, bytes; what has a size is let go when there is too much.
+        """
+        self._log.append((size, do))
+        self._bytes += size
         if self._bytes > self._most_bytes:
-            self._log = deque(one for one in self._log if not isinstance(one, _Values))
+            self._log = deque(one for one in self._log if not one[0])
             self._bytes = 0
             self._lost()
 
-    def note_hours(self, hours: Iterable[HourCount], *, seen_ns: int) -> None:
-        """Keep what the ledger said."""
-        self._log.append(_Hours(seen_ns, tuple(hours)))
+    def note_values(self, lines: Iterable[bytes], *, seen_ns: int) -> None:
+        """Keep values that were heard."""
+        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(b"\n".join(lines))
 
-    def note_listening(self, since_ns: int) -> None:
-        """Keep that nothing could be heard until an instant."""
-        self._log.append(_Listened(since_ns))
+        def take(engine: Engine) -> Outcome:
+            points = points_of(zstandard.ZstdDecompressor().decompress(packed))
+            return engine.take(readings_of(points), seen_ns=seen_ns, live=True)
+
+        self.note(take, size=len(packed))
 
     def advance(self, *, now_s: float) -> bool:
         """Go on for a moment; return whether it is as far as the other engine.
@@ -115,18 +107,10 @@ class LookingBack:
         if given or not self._reader.idle:
             return False
         for _ in range(min(_AT_ONCE, len(self._log))):
-            self._replay(self._engine, self._log.popleft())
+            size, do = self._log.popleft()
+            self._bytes -= size
+            self._hear(do(self._engine))
         return not self._log
-
-    def _replay(self, engine: Engine, one: _Values | _Hours | _Listened) -> None:
-        if isinstance(one, _Listened):
-            engine.listen(one.since_ns)
-        elif isinstance(one, _Hours):
-            self._hear(engine.take_hours(one.hours, seen_ns=one.seen_ns))
-        else:
-            self._bytes -= len(one.lines)
-            readings = readings_of(zstandard.ZstdDecompressor().decompress(one.lines))
-            self._hear(engine.take(readings, seen_ns=one.seen_ns, live=True))
 
     def _fail(self) -> None:
         self._reader.drop()

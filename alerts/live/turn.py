@@ -149,7 +149,6 @@ class Turn:
         self._resume_platform()
         self._due = {"plan": self._began_s + _PLAN_S, "save": self._began_s + _SECOND_S}
         self._describe(plan)
-        self._metrics.looking_back.set(int(self._judging.looking_back))
 
     def step(self) -> None:
         """Do what is to be done now; returns within a fraction of a second.
@@ -210,6 +209,7 @@ class Turn:
         self._outage.up()
         self._outbound.tick()
         self._metrics.watches.set(self._judging.watches)
+        self._metrics.looking_back.set(int(self._judging.looking_back))
 
     def _look_after_holes(self) -> None:
         """Have holes read that are in the store by now; begin to speak once there is none."""
@@ -263,7 +263,6 @@ class Turn:
         self._filled.clear()
         self._outbound.write()
         self._save()
-        self._metrics.looking_back.set(0)
         _log.info("alerts_looked_back", after_s=round(self._clock.monotonic_s() - self._began_s, 1))
 
     def _fill_again(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import MappingProxyType
 
 import pytest
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from alerts.evaluate.engine import Engine, Outcome
 from alerts.live.checkpoint import Checkpoint, Heard, decode, encode
-from alerts.live.frames import readings_of
 from alerts.live.history import Reader
 from alerts.live.judging import QUICK_NS, Judging
 from alerts.live.looking_back import AGAIN_S, LookingBack
@@ -21,23 +20,20 @@ from alerts.rules.inventory import Inventory
 from alerts.rules.model import Rule
 from core.clock import NS_PER_S
 from core.errors import StoreUnavailableError
-from core.reading import Point, Reading
+from core.reading import Point, Reading, readings_of
 from storage.backends.memory import MemoryStore
-from storage.line_protocol import lines_of
+from storage.line_protocol import lines_of, points_of
 from storage.ports import Page, Position, Selection
 from tests.servers.waiting import wait_until
-from tests.unit.alerts.rules import ZONES, engine, ns, placed, rule, value
-from tests.unit.alerts.test_restore import Listener
+from tests.unit.alerts.rules import ZONES, engine, ns, rule, value
+from tests.unit.alerts.test_restore import DEVICES, HOT, LATE, Listener
 
-LATE = "lateness: 5m"
-HOT = "{threshold: {quantity: air_temperature, above: 28 Cel, margin: 1 Cel}}"
 RULES = (
     rule(HOT, LATE),
     rule(HOT, LATE, "for: 1m", "clear_for: 30s"),
     rule("{rate: {quantity: air_temperature, over: 2m, above: 5 Cel}}", LATE),
     rule(f"{{count: {{of: {HOT}, at_least: 2}}}}", LATE, "per: site"),
 )
-DEVICES = (placed("d"), placed("e"))
 AGAIN_NS = 450 * NS_PER_S
 
 
@@ -79,7 +75,7 @@ class Place:
         plan = Plan(
             rules=(tested, *beside),
             unusable=MappingProxyType({}),
-            inventory=Inventory(DEVICES, ZONES),
+            inventory=Inventory(tuple(DEVICES), ZONES),
             asked_ns={"rule": 0},
             revision=1,
         )
@@ -123,12 +119,41 @@ def _point(one: Reading) -> Point:
     return Point(one.site, one.device, "environment", one.time_ns, {one.quantity: one.value})
 
 
+class Restarted:
+    """Rules that judged some values, and another process that takes them up."""
+
+    def __init__(self) -> None:
+        self.store = Shy()
+        self.told = Listener()
+        self._places: list[Place] = []
+
+    def judged(self, tested: Rule, *values: Reading) -> Engine:
+        """Return an engine that judged values as they came; they are stored."""
+        judged = engine(tested, devices=DEVICES)
+        for one in values:
+            self.store.write([_point(one)])
+            self.told.hear(judged.take([one], seen_ns=one.time_ns).verdicts)
+            self.told.hear(judged.tick(one.time_ns - NS_PER_S, seen_ns=one.time_ns).verdicts)
+        return judged
+
+    def place(
+        self, tested: Rule, blob: bytes, *, now_s: float, beside: tuple[Rule, ...] = ()
+    ) -> Place:
+        """Return the rules in another process."""
+        place = Place(tested, blob, self.told, self.store, now_s=now_s, beside=beside)
+        self._places.append(place)
+        return place
+
+    def close(self) -> None:
+        for one in self._places:
+            one.close()
+
+
 @pytest.fixture
-def opened() -> Iterator[list[Place]]:
-    places: list[Place] = []
-    yield places
-    for one in places:
-        one.close()
+def again() -> Iterator[Restarted]:
+    restarted = Restarted()
+    yield restarted
+    restarted.close()
 
 
 def saved(judged: Engine, *, at_s: float) -> bytes:
@@ -137,23 +162,10 @@ def saved(judged: Engine, *, at_s: float) -> bytes:
     return encode(Checkpoint(ns(at_s), again_ns, {"w": Heard(1, 2, 3)}, (), watches))
 
 
-def whole(told: Listener, tested: Rule, store: MemoryStore, values: Sequence[Reading]) -> Engine:
-    """Return an engine that judged values as they came."""
-    judged = engine(tested, devices=DEVICES)
-    for one in values:
-        store.write([_point(one)])
-        told.hear(judged.take([one], seen_ns=one.time_ns).verdicts)
-        told.hear(judged.tick(one.time_ns - NS_PER_S, seen_ns=one.time_ns).verdicts)
-    return judged
-
-
-def test_it_speaks_before_the_past_is_read_and_late_values_count_after_it(
-    opened: list[Place],
-) -> None:
-    store, told = Shy(), Listener()
-    judged = whole(told, RULES[0], store, [value(0, 20), value(900, 20), value(1000, 20)])
-    place = Place(RULES[0], saved(judged, at_s=1000), told, store, now_s=1005)
-    opened.append(place)
+def test_it_speaks_before_the_past_is_read_and_late_values_count_after_it(again: Restarted) -> None:
+    store, told = again.store, again.told
+    judged = again.judged(RULES[0], value(0, 20), value(900, 20), value(1000, 20))
+    place = again.place(RULES[0], saved(judged, at_s=1000), now_s=1005)
     assert min(store.asked) == ns(1000) - QUICK_NS
     place.take(value(1006, 35), now_s=1006)
     place.take(value(910, 40), now_s=1007)  # late: nothing behind it is known yet
@@ -167,16 +179,13 @@ def test_it_speaks_before_the_past_is_read_and_late_values_count_after_it(
     assert min(store.asked) == ns(1000) - AGAIN_NS
 
 
-def test_what_goes_on_is_not_withdrawn_though_what_showed_it_came_late(
-    opened: list[Place],
-) -> None:
-    store, told = Shy(), Listener()
-    judged = whole(told, RULES[0], store, [value(0, 20), value(800, 20)])
+def test_what_goes_on_is_not_withdrawn_though_what_showed_it_came_late(again: Restarted) -> None:
+    store, told = again.store, again.told
+    judged = again.judged(RULES[0], value(0, 20), value(800, 20))
     blob = saved(judged, at_s=1000)
     told.hear(judged.take([value(900, 35)], seen_ns=ns(1003)).verdicts)
     store.write([_point(value(900, 35))])
-    place = Place(RULES[0], blob, told, store, now_s=1005)
-    opened.append(place)
+    place = again.place(RULES[0], blob, now_s=1005)
     assert list(told.alerts.values()) == [None]
     place.look_back(now_s=1006)
     place.take(value(1010, 20), now_s=1010)
@@ -185,12 +194,11 @@ def test_what_goes_on_is_not_withdrawn_though_what_showed_it_came_late(
 
 
 def test_what_was_told_and_is_not_so_is_withdrawn_once_the_past_was_judged(
-    opened: list[Place],
+    again: Restarted,
 ) -> None:
-    store, told = Shy(), Listener()
-    judged = whole(told, RULES[1], store, [value(0, 20), value(900, 35), value(920, 35)])
-    place = Place(RULES[1], saved(judged, at_s=930), told, store, now_s=935)
-    opened.append(place)
+    told = again.told
+    judged = again.judged(RULES[1], value(0, 20), value(900, 35), value(920, 35))
+    place = again.place(RULES[1], saved(judged, at_s=930), now_s=935)
     place.take(value(970, 35), now_s=970)
     assert list(told.alerts.values()) == [None]
     place.take(value(910, 20), now_s=971)
@@ -200,14 +208,13 @@ def test_what_was_told_and_is_not_so_is_withdrawn_once_the_past_was_judged(
 
 
 def test_a_device_that_fills_in_is_not_late_because_an_alert_of_it_was_told(
-    opened: list[Place],
+    again: Restarted,
 ) -> None:
-    store, told = Shy(), Listener()
-    judged = whole(told, RULES[0], store, [value(0, 20, device="e"), value(9000, 20, device="e")])
+    told = again.told
+    judged = again.judged(RULES[0], value(0, 20, device="e"), value(9000, 20, device="e"))
     farther = rule("{absence: {after: 5h}}", name="farther")
     blob = saved(judged, at_s=9000)
-    place = Place(RULES[0], blob, told, store, now_s=9005, beside=(farther,))
-    opened.append(place)
+    place = again.place(RULES[0], blob, now_s=9005, beside=(farther,))
     place.take(value(3000, 35), now_s=9006)
     assert list(told.alerts.values()) == [None]
     place.look_back(now_s=9007)
@@ -217,12 +224,11 @@ def test_a_device_that_fills_in_is_not_late_because_an_alert_of_it_was_told(
     assert place.late == 0
 
 
-def test_where_the_store_is_away_it_speaks_and_looks_back_later(opened: list[Place]) -> None:
-    store, told = Shy(), Listener()
-    judged = whole(told, RULES[0], store, [value(0, 20), value(1000, 20)])
+def test_where_the_store_is_away_it_speaks_and_looks_back_later(again: Restarted) -> None:
+    store, told = again.store, again.told
+    judged = again.judged(RULES[0], value(0, 20), value(1000, 20))
     store.away = True
-    place = Place(RULES[0], saved(judged, at_s=1000), told, store, now_s=1005)
-    opened.append(place)
+    place = again.place(RULES[0], saved(judged, at_s=1000), now_s=1005)
     place.take(value(1006, 35), now_s=1006)
     assert told.told == 1
     wait_until(
@@ -249,15 +255,16 @@ def test_more_than_can_be_kept_is_let_go_and_said() -> None:
         most_bytes=200,
     )
     for second in range(4):
-        back.note([lines_of([_point(value(second, 20))])], seen_ns=ns(second))
+        back.note_values([lines_of([_point(value(second, 20))])], seen_ns=ns(second))
     assert lost == [1]
-    back.note_listening(ns(5))
+    back.note(lambda engine: engine.take_hours((), seen_ns=ns(5)))
     assert back.advance(now_s=0.0)
 
 
 def test_lines_are_given_back_as_values() -> None:
     readings = [value(1, 20.5), value(2, 21, device="e")]
-    assert readings_of(lines_of([_point(one) for one in readings])) == readings
+    lines = lines_of([_point(one) for one in readings])
+    assert readings_of(points_of(lines)) == readings
 
 
 VALUES = st.lists(
